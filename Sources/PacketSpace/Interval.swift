@@ -1,0 +1,114 @@
+/// An inclusive interval of numbers: the common form of every field's values (addresses, ports, protocols, types, and
+/// names of interfaces as 16 bytes).
+public struct Interval: Hashable, Sendable, Comparable {
+  public var lower: UInt128
+  /// `lower <= upper`.
+  public var upper: UInt128
+
+  @inlinable
+  public init(_ lower: UInt128, _ upper: UInt128) {
+    precondition(lower <= upper, "an interval holds at least one value")
+    self.lower = lower
+    self.upper = upper
+  }
+
+  @inlinable
+  public init(_ value: UInt128) {
+    self.lower = value
+    self.upper = value
+  }
+
+  @inlinable public var isSingle: Bool { lower == upper }
+  @inlinable public func contains(_ value: UInt128) -> Bool { lower <= value && value <= upper }
+  @inlinable public func overlaps(_ other: Interval) -> Bool { lower <= other.upper && other.lower <= upper }
+  /// By lower end, then by upper end.
+  @inlinable public static func < (a: Interval, b: Interval) -> Bool { (a.lower, a.upper) < (b.lower, b.upper) }
+}
+
+/// A set of numbers as disjoint intervals in ascending order, neighbours joined: equal sets are equal values.
+public struct IntervalSet: Hashable, Sendable {
+  /// Ascending, disjoint, not adjacent.
+  public private(set) var intervals: [Interval]
+
+  public init() { intervals = [] }
+
+  /// The union of the intervals, which may overlap and stand in any order.
+  public init(_ unsorted: some Sequence<Interval>) {
+    var sorted = Array(unsorted)
+    if sorted.count > 1 {
+      var ordered = true
+      for i in 1..<sorted.count where sorted[i] < sorted[i - 1] {
+        ordered = false
+        break
+      }
+      if !ordered { sorted.sort() }
+    }
+    intervals = []
+    intervals.reserveCapacity(sorted.count)
+    for next in sorted {
+      if let last = intervals.last, last.upper == UInt128.max || next.lower <= last.upper + 1 {
+        if next.upper > last.upper { intervals[intervals.count - 1].upper = next.upper }
+      } else {
+        intervals.append(next)
+      }
+    }
+  }
+
+  public var isEmpty: Bool { intervals.isEmpty }
+
+  public func contains(_ value: UInt128) -> Bool {
+    var low = 0
+    var high = intervals.count
+    while low < high {
+      let middle = (low + high) / 2
+      if intervals[middle].upper < value { low = middle + 1 } else { high = middle }
+    }
+    return low < intervals.count && intervals[low].lower <= value
+  }
+
+  public func union(_ other: IntervalSet) -> IntervalSet {
+    if isEmpty { return other }
+    if other.isEmpty { return self }
+    return IntervalSet(intervals + other.intervals)
+  }
+
+  public func intersection(_ other: IntervalSet) -> IntervalSet {
+    var result: [Interval] = []
+    var i = 0
+    var j = 0
+    while i < intervals.count, j < other.intervals.count {
+      let a = intervals[i]
+      let b = other.intervals[j]
+      if a.overlaps(b) { result.append(Interval(max(a.lower, b.lower), min(a.upper, b.upper))) }
+      if a.upper < b.upper { i += 1 } else { j += 1 }
+    }
+    return IntervalSet(result)
+  }
+
+  public func subtracting(_ other: IntervalSet) -> IntervalSet {
+    var result: [Interval] = []
+    var j = 0
+    for a in intervals {
+      var lower = a.lower
+      var done = false
+      while j > 0, other.intervals[j - 1].upper >= lower { j -= 1 }
+      while j < other.intervals.count, other.intervals[j].lower <= a.upper {
+        let b = other.intervals[j]
+        if b.upper >= lower {
+          if b.lower > lower { result.append(Interval(lower, b.lower - 1)) }
+          if b.upper >= a.upper {
+            done = true
+            break
+          }
+          lower = b.upper + 1
+        }
+        j += 1
+      }
+      if !done { result.append(Interval(lower, a.upper)) }
+    }
+    return IntervalSet(result)
+  }
+
+  public func isSubset(of other: IntervalSet) -> Bool { subtracting(other).isEmpty }
+  public func isDisjoint(with other: IntervalSet) -> Bool { intersection(other).isEmpty }
+}
