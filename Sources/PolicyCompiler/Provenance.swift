@@ -1,0 +1,58 @@
+public import Nftables
+public import PolicyLanguage
+
+/// The way back from a lowered rule to the policy's.
+///
+/// Every rule of the policy has a number: group by group, ingress before egress. A lowered rule that stands for one of them
+/// has that number as its origin; one that stands for several has a number behind them all, which names their list.
+public struct Provenance: Sendable {
+  /// A rule of the policy.
+  public struct RuleReference: Hashable, Sendable {
+    public var group: Int
+    public var direction: Direction
+    /// Index into `Group.rules(direction)`.
+    public var index: Int
+  }
+
+  /// The number of the first rule of each group's ingress and egress, in turn, and the count of all at the end.
+  private var starts: [UInt32]
+  private var merged: [[UInt32]] = []
+
+  init(_ policy: Policy) {
+    starts = [0]
+    starts.reserveCapacity(policy.groups.count * 2 + 1)
+    for group in policy.groups {
+      starts.append(starts.last! + UInt32(group.ingress.count))
+      starts.append(starts.last! + UInt32(group.egress.count))
+    }
+  }
+
+  func number(_ group: Int, _ direction: Direction, _ index: Int) -> UInt32 {
+    starts[group * 2 + (direction == .ingress ? 0 : 1)] + UInt32(index)
+  }
+
+  /// The origin of a lowered rule that stands for the rules of these numbers; nil for none.
+  mutating func origin(_ numbers: [UInt32]) -> Origin? {
+    if numbers.isEmpty { return nil }
+    if numbers.count == 1 { return Origin(rawValue: numbers[0]) }
+    merged.append(numbers)
+    return Origin(rawValue: starts.last! + UInt32(merged.count - 1))
+  }
+
+  /// The policy's rules that a lowered rule stands for, the strongest first.
+  public func rules(_ origin: Origin) -> [RuleReference] {
+    if origin.rawValue < starts.last! { return [rule(origin.rawValue)] }
+    return merged[Int(origin.rawValue - starts.last!)].map(rule)
+  }
+
+  private func rule(_ number: UInt32) -> RuleReference {
+    // the last start that is not beyond the number
+    var low = 0
+    var high = starts.count - 1
+    while low + 1 < high {
+      let middle = (low + high) / 2
+      if starts[middle] <= number { low = middle } else { high = middle }
+    }
+    return RuleReference(group: low / 2, direction: low % 2 == 0 ? .ingress : .egress, index: Int(number - starts[low]))
+  }
+}
