@@ -28,8 +28,9 @@ let package = Package(
     .target(
       name: "PolicyCompiler", dependencies: ["Diagnostics", "PacketSpace", "PolicyLanguage", "Nftables"],
       swiftSettings: strict),
+    .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
-    .target(name: "NftablesKernel", dependencies: ["CNftables", "Nftables"], swiftSettings: strict),
+    .target(name: "NftablesKernel", dependencies: ["CLinux", "CNftables", "Nftables"], swiftSettings: strict),
     // floor 3: the command
     .executableTarget(
       name: "cordon",
@@ -39,7 +40,7 @@ let package = Package(
       ],
       packageAccess: false, swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["PacketSpace"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(name: "TestSupport", dependencies: ["CLinux", "PacketSpace"], path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "DiagnosticsTests", dependencies: ["Diagnostics", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PacketSpaceTests", dependencies: ["PacketSpace", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -1,0 +1,13 @@
+// Linux calls that Swift's Glibc module hides, since it reads its headers without _GNU_SOURCE. They are declared here by
+// hand: with that macro on, glibc's structs would differ from those of the Glibc module.
+#include <linux/if_packet.h>
+#include <linux/netlink.h>
+#include <spawn.h>
+
+#define CLONE_NEWNET 0x40000000
+#define MFD_CLOEXEC 1U
+
+int unshare(int flags);
+int setns(int fd, int nstype);
+int memfd_create(const char *name, unsigned int flags);
+int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
