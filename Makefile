@@ -1,0 +1,52 @@
+# Cordon's house: `make run` shows it at work, `make test` proves it.
+
+PREFIX ?= /usr/local
+SWIFT ?= swift
+CORDON := .build/release/cordon
+STYLED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Sources
+
+# Kernel tests make network namespaces, which only root may; what is built belongs to whoever builds.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env "PATH=$$PATH:/usr/sbin:/sbin"
+
+.PHONY: run test golden bench format lint install clean setup build
+
+run: build
+	$(AS_ROOT) Tools/run-example $(CORDON)
+
+# An optimized binary that carries the Swift runtime: where it runs only Debian's C libraries are needed.
+build: setup
+	$(SWIFT) build -c release --static-swift-stdlib --product cordon
+
+setup:
+	@Tools/setup pkg-config libnftables-dev nftables iproute2
+
+# Everything: style, units, goldens, packets through kernels, the documents, and other people's cases where there are any.
+test: lint build
+	$(SWIFT) build --build-tests
+	$(AS_ROOT) $(if $(CI),CI=$(CI)) $(SWIFT) test --skip-build
+	Tools/documents check $(CORDON)
+	@if [ -n "$$CORDON_CONFORMANCE" ]; then set -x; $(AS_ROOT) "$$CORDON_CONFORMANCE/check" $(CORDON); fi
+
+# Rewrites what is expected in fixtures/ and shown in the documents: look at the difference before you commit it.
+golden: build
+	$(SWIFT) build --build-tests
+	CORDON_UPDATE_GOLDENS=1 $(SWIFT) test --skip-build --filter Golden
+	Tools/documents update $(CORDON)
+
+bench: build
+	@Tools/setup hyperfine time
+	$(SWIFT) build -c release --package-path Benchmarks
+	Benchmarks/run $(CORDON)
+
+format:
+	$(SWIFT) format --in-place --recursive $(STYLED)
+
+lint:
+	$(SWIFT) format lint --strict --recursive $(STYLED)
+
+install:
+	@test -x $(CORDON) || $(MAKE) build
+	install -D -m 755 $(CORDON) "$(DESTDIR)$(PREFIX)/bin/cordon"
+
+clean:
+	rm -rf .build Benchmarks/.build
