@@ -55,4 +55,32 @@ public struct Provenance: Sendable {
     }
     return RuleReference(group: low / 2, direction: low % 2 == 0 ? .ingress : .egress, index: Int(number - starts[low]))
   }
+
+  /// The comment that the kernel keeps with a rule: `web ingress 2`, by group, direction and the rule's place there. It names
+  /// neither file nor line, so it stays the same while the policy changes around the rule.
+  func comment(_ rule: LoweredRule, _ policy: Policy) -> String {
+    if rule.origins.isEmpty { return Provenance.shortened(rule.note) }
+    var result = ""
+    var previous: RuleReference?
+    for number in rule.origins {
+      let reference = self.rule(number)
+      if let previous, previous.group == reference.group, previous.direction == reference.direction {
+        result += " \(reference.index + 1)"
+      } else {
+        if previous != nil { result += ", " }
+        let name = policy.groups[reference.group].name
+        result += "\(name) \(reference.direction.rawValue) \(reference.index + 1)"
+      }
+      previous = reference
+      if result.utf8.count > Provenance.longestComment { break }
+    }
+    return Provenance.shortened(result)
+  }
+
+  /// The kernel takes 128 bytes, its own zero among them.
+  private static let longestComment = 127
+
+  private static func shortened(_ text: String) -> String {
+    text.utf8.count > longestComment ? text.prefix(longestComment - 3) + "..." : text
+  }
 }

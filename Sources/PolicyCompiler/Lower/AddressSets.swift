@@ -11,14 +11,18 @@ import PolicyLanguage
 /// table's sets each when the table is loaded.
 struct AddressSets {
   private let policy: Policy
-  /// How many ranges make a prefix list a set of its own.
-  private let setFrom: Int
+  private let elements: AddressElements
+  /// How many values make an anonymous set; fewer become a rule each.
+  let setFrom: Int
   /// For each group and list, whether its set of a family is in use.
   private var usedGroups: [Bool]
   private var usedLists: [Bool]
+  /// Sets of single use, in the order they were asked for.
+  private var others: [NamedSet] = []
 
-  init(_ policy: Policy, setFrom: Int) {
+  init(_ policy: Policy, _ elements: AddressElements, setFrom: Int) {
     self.policy = policy
+    self.elements = elements
     self.setFrom = setFrom
     usedGroups = Array(repeating: false, count: policy.groups.count * 2)
     usedLists = Array(repeating: false, count: policy.prefixLists.count * 2)
@@ -28,8 +32,25 @@ struct AddressSets {
   mutating func group(_ index: Int, _ family: IPFamily) -> String? {
     let group = policy.groups[index]
     if group.members[family].isEmpty { return nil }
-    usedGroups[index * 2 + (family == .ipv4 ? 0 : 1)] = true
+    usedGroups[AddressSets.place(index, family)] = true
     return Names.group(group.name, family)
+  }
+
+  /// How the members of a group are matched by the group's own chains: by its set where a rule names it as a peer, or where
+  /// its members are too many to stand in the rules.
+  mutating func ownMembers(_ index: Int, _ family: IPFamily, isPeer: Bool) -> [Operand] {
+    let members = policy.groups[index].members[family].intervals
+    if isPeer || members.count >= setFrom { return group(index, family).map { [.named($0)] } ?? [] }
+    return members.map { .value($0) }
+  }
+
+  /// A set that only one place of the table speaks of; nil where it would be empty.
+  mutating func other(_ name: String, _ family: IPFamily, _ addresses: IntervalSet, annotation: String) -> Operand? {
+    if addresses.isEmpty { return nil }
+    if !others.contains(where: { $0.name == name }) {
+      others.append(.addresses(name, family, elements.cut(addresses, family), annotation: annotation))
+    }
+    return .named(name)
   }
 
   /// How the addresses of some peers are matched in one family: each alternative in turn. None where they have no address
@@ -49,48 +70,47 @@ struct AddressSets {
         if intervals.count < max(setFrom, 3) {
           literal.append(contentsOf: intervals)
         } else {
-          usedLists[index * 2 + (family == .ipv4 ? 0 : 1)] = true
-          named.append(.named(Names.list(policy.prefixLists[index].name, family)))
+          usedLists[AddressSets.place(index, family)] = true
+          let operand = Operand.named(Names.list(policy.prefixLists[index].name, family))
+          if !named.contains(operand) { named.append(operand) }
         }
       case .group(let index):
         if let name = group(index, family), !named.contains(.named(name)) { named.append(.named(name)) }
       }
     }
-    let merged = literal.count > 1 ? IntervalSet(literal).intervals : literal
-    if merged.count == 1, merged[0] == Interval(0, family.maximum) { return nil }
-    return PolicyCompiler.operands(merged, setFrom: setFrom) + named
+    guard let inline = operands(IntervalSet(literal), family) else { return nil }
+    return inline + named
   }
 
-  /// The sets in use, lists before groups, in the policy's order.
+  /// The same for addresses that have no name.
+  func operands(_ addresses: IntervalSet, _ family: IPFamily) -> [Operand]? {
+    if addresses.intervals == [Interval(0, family.maximum)] { return nil }
+    return PolicyCompiler.operands(addresses.intervals, setFrom: setFrom)
+  }
+
+  /// The sets in use: lists, groups, others; the first two in the policy's order.
   func sets() -> [NamedSet] {
     var result: [NamedSet] = []
     for (index, list) in policy.prefixLists.enumerated() {
-      for family in IPFamily.allCases where usedLists[index * 2 + (family == .ipv4 ? 0 : 1)] {
+      for family in IPFamily.allCases where usedLists[AddressSets.place(index, family)] {
         result.append(
-          .addresses(Names.list(list.name, family), family, list.addresses[family].intervals, annotation: "prefix list \(list.name)"))
+          .addresses(
+            Names.list(list.name, family), family, list.addresses[family].intervals, annotation: "prefix list \(list.name)"))
       }
     }
     for (index, group) in policy.groups.enumerated() {
-      for family in IPFamily.allCases where usedGroups[index * 2 + (family == .ipv4 ? 0 : 1)] {
+      for family in IPFamily.allCases where usedGroups[AddressSets.place(index, family)] {
         let kind = group.isExternal ? "external group" : "group"
         result.append(
           .addresses(
-            Names.group(group.name, family), family, AddressSets.elements(group.members[family].intervals),
+            Names.group(group.name, family), family, elements.cut(group.members[family], family),
             annotation: "members of \(kind) \(group.name)"))
       }
     }
-    return result
+    return result + others
   }
 
-  /// Intervals as elements: a few neighbouring addresses, which the policy gave one by one, stay single, so that the set is
-  /// exact where it can be.
-  static func elements(_ intervals: [Interval]) -> [Interval] {
-    if intervals.allSatisfy(\.isSingle) { return intervals }
-    if intervals.contains(where: { $0.upper - $0.lower >= 256 }) { return intervals }
-    let total = intervals.reduce(0) { $0 + Int($1.upper - $1.lower) + 1 }
-    if total > 4 * intervals.count + 256 { return intervals }
-    return intervals.flatMap { i in (i.lower...i.upper).map { Interval($0) } }
-  }
+  private static func place(_ index: Int, _ family: IPFamily) -> Int { index * 2 + (family == .ipv4 ? 0 : 1) }
 }
 
 extension NamedSet {

@@ -1,24 +1,38 @@
 import Nftables
 import PacketSpace
+import PolicyLanguage
 
-/// A rule on its way into a chain: what it does, and whose it is.
+/// A rule on its way into a chain: what it asks, what it does, and whose it is.
 struct LoweredRule {
-  var expressions: [Expression]
-  /// The number of the policy's rule, as `Provenance` counts; nil for what the language itself puts there.
-  var origin: UInt32?
-  /// Further rules of the policy that it stands for as well.
-  var otherOrigins: [UInt32] = []
+  var matches: [Expression]
+  /// Ends the chain.
+  var verdict: Expression
+  /// The numbers of the policy's rules that it stands for, as `Provenance` counts; empty for what the language itself says.
+  var origins: [UInt32]
   /// The kernel's comment where there is no origin: `default`, `intra-group web`.
-  var note: String?
+  var note: String
 
-  init(_ expressions: [Expression], origin: UInt32) {
-    self.expressions = expressions
-    self.origin = origin
+  /// A rule of the policy's.
+  init(_ matches: [Expression], _ verdict: Verdict, origin: UInt32) {
+    self.init(matches, .verdict(verdict), origins: [origin], note: "")
   }
 
-  init(_ expressions: [Expression], note: String) {
-    self.expressions = expressions
+  /// A rule of the language's own.
+  init(_ matches: [Expression], _ verdict: Verdict, note: String) {
+    self.init(matches, .verdict(verdict), origins: [], note: note)
+  }
+
+  init(_ matches: [Expression], _ verdict: Expression, origins: [UInt32], note: String) {
+    self.matches = matches
+    self.verdict = verdict
+    self.origins = origins
     self.note = note
+  }
+
+  /// Whether it decides every packet, so that nothing behind it is ever reached.
+  var decidesAll: Bool {
+    guard case .verdict = verdict else { return false }
+    return matches.isEmpty
   }
 }
 
@@ -38,25 +52,13 @@ enum End {
 
 extension Expression {
   static func match(_ field: Field, _ value: UInt128) -> Expression { .match(Match(field, Interval(value))) }
-  static func match(_ field: Field, in set: String) -> Expression { .match(Match(.field(field), .named(set))) }
+  static func match(_ field: Field, _ operand: Operand) -> Expression { .match(Match(.field(field), operand)) }
   static func state(_ states: CTState...) -> Expression {
     let values = states.map { Interval($0.rawValue) }
-    return .match(Match(.field(.connectionState), values.count == 1 ? .value(values[0]) : .anonymous(Elements(values))))
+    return .match(.connectionState, values.count == 1 ? .value(values[0]) : .anonymous(Elements(values)))
   }
-
   static func family(_ family: IPFamily) -> Expression { .match(.nfproto, family == .ipv4 ? 2 : 10) }
   static func ipProtocol(_ value: IPProtocol) -> Expression { .match(.l4proto, UInt128(value.rawValue)) }
-
-  /// Whether it matches an address, and with it a family.
-  var matchesAddress: Bool {
-    guard case .match(let match) = self, case .field(let field) = match.key else { return false }
-    switch field {
-    case .ipSource, .ipDestination, .ip6Source, .ip6Destination: return true
-    case .nfproto, .l4proto, .ipProtocol, .sourcePort, .destinationPort, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code,
-      .inputInterface, .outputInterface, .connectionState:
-      return false
-    }
-  }
 }
 
 /// The bits of nft's `ct state`.
@@ -66,4 +68,9 @@ enum CTState: UInt128 {
   case related = 4
   case new = 8
   case untracked = 64
+}
+
+/// Right sides that together hold all of `intervals`: one set from `setFrom` of them on, else a value each.
+func operands(_ intervals: [Interval], setFrom: Int) -> [Operand] {
+  intervals.count >= setFrom ? [.anonymous(Elements(intervals))] : intervals.map { .value($0) }
 }

@@ -21,6 +21,8 @@ enum Names {
   static let links = "links"
   static let boundLinks = "bound-links"
   static let deniedLimit = "denied"
+  static let deniedLinks = "denied-links"
+  static let deniedUnmanaged = "denied-unmanaged"
 
   /// Groups' names, sorted and joined; past the limit cut, with a digest of the whole behind `///`.
   static func profile(_ groups: [String]) -> String {
@@ -48,7 +50,8 @@ enum Names {
   static func bound(_ family: IPFamily) -> String { "bound-\(family.name)" }
   static func bindings(_ family: IPFamily) -> String { "bindings-\(family.name)" }
 
-  static func logPrefix(_ direction: Direction, _ profile: String) -> String { "cordon \(profile) \(direction.rawValue): " }
+  static func logPrefix(_ direction: Direction, _ profile: String) -> String { logPrefix("\(profile) \(direction.rawValue)") }
+  static func logPrefix(_ place: String) -> String { "cordon \(place): " }
 
   /// FNV-1a, 64 bits: the same on every machine and in every run, which Swift's own hashing is not.
   private static func fnv1a(_ bytes: some Sequence<UInt8>) -> UInt64 {

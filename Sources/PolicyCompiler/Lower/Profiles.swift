@@ -3,7 +3,7 @@ import PolicyLanguage
 
 /// A set of groups that some address has, whose rules are lowered together.
 struct Profile {
-  /// Indices into `Policy.groups`, ascending; not empty, none external.
+  /// Indices into `Policy.groups`, ascending; not empty, none external, all of one type.
   var groups: [Int]
   /// What its chains are called behind `ingress/` and `egress/`.
   var name: String
@@ -24,7 +24,7 @@ struct Profiles {
   }
 
   private(set) var profiles: [Profile] = []
-  /// Disjoint and ascending; neighbours with one profile are joined where they are not single addresses.
+  /// Disjoint and ascending.
   private(set) var ipv4: [Entry] = []
   private(set) var ipv6: [Entry] = []
 
@@ -53,9 +53,8 @@ struct Profiles {
     order(by: policy)
   }
 
-  /// The one profile of a machine that is itself an instance.
-  init(host instance: Int, _ policy: Policy) {
-    let groups = PolicyEvaluator(policy, .host(instance: instance)).groups(ofInstance: instance)
+  /// The one profile of a machine that is itself an instance; none where it has no group.
+  init(host groups: [Int], _ policy: Policy) {
     profiles = groups.isEmpty ? [] : [Profile(groups: groups, name: "")]
     order(by: policy)
   }

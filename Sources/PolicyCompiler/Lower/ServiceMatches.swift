@@ -34,11 +34,7 @@ struct ServiceMatches {
   private static func ofProtocol(_ terms: [ServiceTerm], _ sourcePorts: [PortRange]?, _ setFrom: Int) -> [ServiceMatches] {
     guard let p = terms[0].ipProtocol else { return [.everything] }
     if p == .icmp || p == .icmpv6 { return ofICMP(p, terms) }
-    let source: [Expression] =
-      sourcePorts.map { ports in
-        let intervals = ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }
-        return [.match(Match(.field(.sourcePort), intervals.count == 1 ? .value(intervals[0]) : .anonymous(Elements(intervals))))]
-      } ?? []
+    let source = ServiceMatches.sourcePorts(sourcePorts)
     var ports: [Interval] = []
     for case .ports(_, let range) in terms { ports.append(Interval(UInt128(range.lower), UInt128(range.upper))) }
     if ports.count < terms.count {
@@ -46,8 +42,15 @@ struct ServiceMatches {
     }
     return operands(IntervalSet(ports).intervals, setFrom: setFrom).map {
       ServiceMatches(
-        expressions: [.ipProtocol(p), .match(Match(.field(.destinationPort), $0))] + source, family: nil, impliesFamily: false)
+        expressions: [.ipProtocol(p), .match(.destinationPort, $0)] + source, family: nil, impliesFamily: false)
     }
+  }
+
+  /// The match for source ports; none where there is no such condition. The protocol must be known to have ports.
+  static func sourcePorts(_ ports: [PortRange]?) -> [Expression] {
+    guard let ports else { return [] }
+    let intervals = ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }
+    return [.match(.sourcePort, intervals.count == 1 ? .value(intervals[0]) : .anonymous(Elements(intervals)))]
   }
 
   private static func ofICMP(_ p: IPProtocol, _ terms: [ServiceTerm]) -> [ServiceMatches] {
@@ -62,7 +65,7 @@ struct ServiceMatches {
     let codeField: Field = isV4 ? .icmpCode : .icmpv6Code
     let whole = IntervalSet(types)
     var result = operands(whole.intervals.flatMap { i in (i.lower...i.upper).map { Interval($0) } }, setFrom: 2).map {
-      ServiceMatches(expressions: [.match(Match(.field(typeField), $0))], family: p.family, impliesFamily: true)
+      ServiceMatches(expressions: [.match(typeField, $0)], family: p.family, impliesFamily: true)
     }
     for case .icmp(_, let type, let code?) in terms where !whole.contains(UInt128(type)) {
       let expressions: [Expression] = [.match(typeField, UInt128(type)), .match(codeField, UInt128(code))]
@@ -70,9 +73,4 @@ struct ServiceMatches {
     }
     return result
   }
-}
-
-/// Right sides that together hold all of `intervals`: one set from `setFrom` of them on, else a value each.
-func operands(_ intervals: [Interval], setFrom: Int) -> [Operand] {
-  intervals.count >= setFrom ? [.anonymous(Elements(intervals))] : intervals.map { .value($0) }
 }

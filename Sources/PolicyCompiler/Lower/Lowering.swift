@@ -1,0 +1,75 @@
+import Nftables
+import PacketSpace
+import PolicyLanguage
+
+/// Lowers a policy to one table.
+struct Lowering {
+  let policy: Policy
+  let enforcement: Enforcement
+  let tableName: String
+
+  /// The chain that marks a table as Cordon's: named, empty, never reached.
+  static let mark = "cordon-owned"
+  /// How many logged packets a second, over the whole table.
+  static let loggedPerSecond: UInt64 = 10
+
+  func lower() -> (ruleset: Ruleset, provenance: Provenance) {
+    let isHost: Bool
+    let profiles: Profiles
+    switch enforcement {
+    case .gateway:
+      isHost = false
+      profiles = Profiles(gateway: policy)
+    case .host(let instance):
+      isHost = true
+      profiles = Profiles(host: PolicyEvaluator(policy, .host(instance: instance)).groups(ofInstance: instance), policy)
+    }
+    let elements = AddressElements(policy)
+    var builder = ProfileChains(
+      policy: policy, isHost: isHost, isPeer: Lowering.peers(policy),
+      sets: AddressSets(policy, elements, setFrom: Lowering.setFrom(policy, profiles)), provenance: Provenance(policy))
+    var profileChains: [Chain] = []
+    for profile in profiles.profiles {
+      // in the order in which a packet meets them
+      for direction in [Direction.egress, .ingress] { profileChains += builder.lower(profile, direction) }
+    }
+    var ruleset = Ruleset(tableName: tableName)
+    if isHost {
+      ruleset.chains = HostChains.chains(profiles.profiles[0])
+    } else {
+      let gateway = GatewayChains(policy, profiles, elements)
+      let links = LinkBindings(policy)
+      ruleset.chains = gateway.chains(bindings: !links.isEmpty, &builder.sets) + links.chains(&builder.sets)
+      ruleset.sets = links.sets()
+      ruleset.maps = gateway.maps
+    }
+    ruleset.chains += profileChains + [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
+    ruleset.sets += builder.sets.sets()
+    if policy.options.log == .denied {
+      ruleset.limits = [NamedLimit(Names.deniedLimit, packetsPerSecond: Lowering.loggedPerSecond)]
+    }
+    return (ruleset, builder.provenance)
+  }
+
+  /// How many values make an anonymous set. In a table of thousands of rules the sets would be what loading it takes its time
+  /// for, since the kernel finds a set by walking all of them: a few rules more are cheaper there.
+  private static func setFrom(_ policy: Policy, _ profiles: Profiles) -> Int {
+    var rules = 0
+    for profile in profiles.profiles {
+      for group in profile.groups { rules += policy.groups[group].ingress.count + policy.groups[group].egress.count }
+    }
+    return rules > 1000 ? 9 : 2
+  }
+
+  private static func peers(_ policy: Policy) -> [Bool] {
+    var result = [Bool](repeating: false, count: policy.groups.count)
+    for group in policy.groups {
+      for direction in Direction.allCases {
+        for rule in group.rules(direction) {
+          for case .group(let index) in rule.peers { result[index] = true }
+        }
+      }
+    }
+    return result
+  }
+}

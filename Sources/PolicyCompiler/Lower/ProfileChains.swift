@@ -1,0 +1,191 @@
+import Nftables
+import PacketSpace
+import PolicyLanguage
+
+/// The chain of a profile in one direction: the language's §7, step by step.
+///
+///     web: { ingress: [{ allow: [http, https], from: any }, { deny: ssh, from: 203.0.113.66 }, { allow: ssh, from: office }] }
+///
+///     chain ingress/web {
+///       ct state invalid drop
+///       ip saddr @group-ipv4/web accept          intra-group
+///       ip saddr 203.0.113.66 tcp dport 22 drop  rules by priority, deny first
+///       tcp dport { 80, 443 } accept
+///       ip saddr @list-ipv4/office tcp dport 22 accept
+///       drop                                     the default
+///     }
+///
+/// Ingress is the last to be asked, so its allow is `accept`. Egress is asked first: on a gateway its allow is `return`, back to
+/// the base chain, where the destination's ingress follows; on a host nothing follows and it is `accept`.
+struct ProfileChains {
+  let policy: Policy
+  let isHost: Bool
+  /// Which groups a rule names as a peer, by index.
+  let isPeer: [Bool]
+  var sets: AddressSets
+  var provenance: Provenance
+
+  /// The chains, in the order of a reader: the profile's own first, then those that it leads to.
+  mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
+    let allow: Verdict = direction == .ingress || isHost ? .accept : .return
+    let deniedChain = Names.deniedChain(direction, profile.name)
+    let deny: Verdict = policy.options.log == .denied ? .goto(deniedChain) : .drop
+    var leaves: [Chain] = []
+    var rules = [LoweredRule([.state(.invalid)], .drop, note: "invalid")]
+    rules += exempt(direction, allow)
+    rules += intraGroup(profile, direction, allow)
+
+    let isBasic = policy.groups[profile.groups[0]].type == .basic
+    let defaultRule = LoweredRule([], direction == .egress && isBasic ? allow : deny, note: "default")
+    let ordered = OrderedRule.of(profile, direction, policy, provenance)
+    let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
+    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count) {
+      var services = VerdictElements(stride: 2)
+      for leaf in dispatch.leaves {
+        var content = lower(leaf.rules.map { ordered[$0].inLeaf }, direction, allow: allow, deny: deny) + [defaultRule]
+        content = FlattenRuns.flatten(content).endingAtFirstDecision
+        let verdict: Verdict
+        if case .verdict(let decision) = content[0].verdict, content[0].decidesAll {
+          verdict = decision
+        } else {
+          let name = Names.serviceChain(direction, service: leaf.name, profile.name)
+          verdict = .goto(name)
+          leaves.append(chain(name, content, []))
+        }
+        for atom in leaf.atoms { services.append(Interval(UInt128(atom.0.rawValue)), atom.1, verdict: verdict) }
+      }
+      rules.append(
+        LoweredRule(
+          [], .lookup(VerdictLookup(.concatenation([.l4proto, .destinationPort]), .anonymous(services))), origins: [],
+          note: "by service"))
+      rules += lower(ordered.compactMap(\.withoutPorts), direction, allow: allow, deny: deny) + [defaultRule]
+    } else {
+      rules += plain
+    }
+    let described = profile.groups.map { "\(policy.groups[$0].type.rawValue) group \(policy.groups[$0].name)" }
+    let title = "\(direction.rawValue) of \(described.joined(separator: " and "))"
+    let chains = [chain(Names.chain(direction, profile.name), rules.endingAtFirstDecision, [title])] + leaves
+    guard chains.contains(where: { $0.leads(to: deniedChain) }) else { return chains }
+    return chains + [.denied(deniedChain, Names.logPrefix(direction, profile.name), policy.options)]
+  }
+
+  /// Step 0.
+  private mutating func exempt(_ direction: Direction, _ allow: Verdict) -> [LoweredRule] {
+    let addresses = direction == .ingress ? policy.options.exemptFrom : policy.options.exemptTo
+    let key = direction == .ingress ? "exempt-from" : "exempt-to"
+    return IPFamily.allCases.compactMap { family in
+      sets.other(Names.exempt(direction, family), family, addresses[family], annotation: "options: \(key)").map {
+        LoweredRule([.match(peer(direction).field(family), $0)], allow, note: key)
+      }
+    }
+  }
+
+  /// Step 1.
+  private mutating func intraGroup(_ profile: Profile, _ direction: Direction, _ allow: Verdict) -> [LoweredRule] {
+    guard direction == .ingress || policy.options.intraGroupEgress == .allow else { return [] }
+    var result: [LoweredRule] = []
+    for index in profile.groups where policy.groups[index].type == .basic && policy.groups[index].intraGroup == .allow {
+      for family in IPFamily.allCases {
+        for operand in sets.ownMembers(index, family, isPeer: isPeer[index]) {
+          let match = Expression.match(peer(direction).field(family), operand)
+          result.append(LoweredRule([match], allow, note: "intra-group \(policy.groups[index].name)"))
+        }
+      }
+    }
+    return result
+  }
+
+  /// Step 2, rule by rule.
+  private mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule] {
+    let matches = RuleMatches(direction)
+    var result: [LoweredRule] = []
+    for item in ordered {
+      let services: [ServiceMatches] =
+        item.isServiceKnown
+        ? [ServiceMatches(expressions: ServiceMatches.sourcePorts(item.rule.sourcePorts), family: nil, impliesFamily: false)]
+        : ServiceMatches.of(item.rule.services, sourcePorts: item.rule.sourcePorts, setFrom: sets.setFrom)
+      for alternative in matches.alternatives(item.rule, services, &sets) {
+        result.append(LoweredRule(alternative, item.rule.action == .allow ? allow : deny, origin: item.number))
+      }
+    }
+    return result
+  }
+
+  private func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }
+
+  private mutating func chain(_ name: String, _ lowered: [LoweredRule], _ annotations: [String]) -> Chain {
+    let rules = lowered.map { rule in
+      Nftables.Rule(
+        rule.matches + [rule.verdict], comment: provenance.comment(rule, policy), origin: provenance.origin(rule.origins))
+    }
+    return Chain(name, rules: rules, annotations: annotations)
+  }
+}
+
+/// A rule of the policy in its place among those that are merged with it.
+struct OrderedRule {
+  var rule: PolicyLanguage.Rule
+  /// As `Provenance` counts.
+  var number: UInt32
+  /// Whether a lookup by service has been made already, and found this rule's.
+  var isServiceKnown = false
+
+  /// The rules of all of a profile's groups, the strongest first: by priority, and at one priority every deny before every
+  /// allow. Among equals the order is the policy's, for the reader.
+  static func of(_ profile: Profile, _ direction: Direction, _ policy: Policy, _ provenance: Provenance) -> [OrderedRule] {
+    var result: [(rank: Int, item: OrderedRule)] = []
+    for group in profile.groups {
+      for (index, rule) in policy.groups[group].rules(direction).enumerated() {
+        let rank = Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1)
+        result.append((rank, OrderedRule(rule: rule, number: provenance.number(group, direction, index))))
+      }
+    }
+    result.sort { ($0.rank, $0.item.number) < ($1.rank, $1.item.number) }
+    return result.map(\.item)
+  }
+
+  var inLeaf: OrderedRule {
+    var result = self
+    result.isServiceKnown = true
+    return result
+  }
+
+  /// The rule without its terms that name ports; nil where nothing is left of it.
+  var withoutPorts: OrderedRule? {
+    var result = self
+    result.rule.services.removeAll { if case .ports = $0 { true } else { false } }
+    return result.rule.services.isEmpty ? nil : result
+  }
+}
+
+extension [LoweredRule] {
+  /// The rules up to the first that decides every packet: those behind it are never reached.
+  var endingAtFirstDecision: [LoweredRule] {
+    guard let last = firstIndex(where: \.decidesAll) else { return self }
+    return Array(self[...last])
+  }
+}
+
+extension Chain {
+  /// Whether one of its rules goes to the chain of this name.
+  fileprivate func leads(to name: String) -> Bool {
+    rules.contains { rule in
+      switch rule.expressions.last {
+      case .verdict(.goto(name)): true
+      case .lookup(let lookup):
+        if case .anonymous(let elements) = lookup.source { elements.verdicts.contains(.goto(name)) } else { false }
+      case .verdict, .match, .namedLimit, .limit, .log, .counter, .unknown, nil: false
+      }
+    }
+  }
+
+  /// Where denied packets go when they are logged: at most so many a second, over all chains of this kind.
+  static func denied(_ name: String, _ prefix: String, _ options: Options) -> Chain {
+    Chain(
+      name,
+      rules: [
+        Nftables.Rule([.namedLimit(Names.deniedLimit), .log(prefix: prefix, group: options.logGroup)]),
+        Nftables.Rule([.verdict(.drop)]),
+      ])
+  }
+}
