@@ -1,0 +1,279 @@
+/// A function from packets to decisions, as a node of a `DiagramStore`. Two diagrams of one store are the same function if and
+/// only if they are equal.
+public struct Diagram: Hashable, Sendable {
+  /// An index of a node, or below zero a decision: -1 is decision 0, -2 is decision 1, and so on.
+  let id: Int32
+
+  /// The function that decides every packet alike. `decision` is at least 0; what it means is the caller's affair.
+  public static func leaf(_ decision: Int) -> Diagram { Diagram(id: -1 - Int32(decision)) }
+
+  /// The one decision, where it doesn't depend on the packet.
+  public var decision: Int? { id < 0 ? Int(-1 - id) : nil }
+}
+
+/// The store ran over its budget of nodes: the question is too large to be answered in decent memory.
+public struct DiagramBudgetExceeded: Error, Sendable {
+  public let nodes: Int
+}
+
+/// The nodes of ordered, reduced, shared decision diagrams.
+///
+/// A node asks for one axis; its edges are disjoint intervals that fill the axis, and lead to nodes of later axes or to decisions.
+/// No two edges in a row lead to one place, no node has one edge only, no two nodes are alike: so a function has one diagram, and
+/// equality is identity. Sources: R. E. Bryant, Graph-Based Algorithms for Boolean Function Manipulation (1986); M. G. Gouda and
+/// A. X. Liu, Structured firewall design (2007).
+public struct DiagramStore: Sendable {
+  private struct Node {
+    var axis: PacketAxis
+    var firstEdge: Int
+    var count: Int
+  }
+
+  private var nodes: [Node] = []
+  /// The upper ends of all nodes' edges, node by node, ascending; the last of a node is its axis' maximum.
+  private var uppers: [UInt128] = []
+  private var children: [Int32] = []
+  /// Open addressing by the hash of a node's content; -1 is free. Its size is a power of two.
+  private var table: [Int32]
+  /// Past this many nodes an operation throws.
+  public let budget: Int
+
+  public init(budget: Int = 4_000_000) {
+    self.budget = budget
+    table = [Int32](repeating: -1, count: 1024)
+  }
+
+  /// How many nodes there are.
+  public var count: Int { nodes.count }
+
+  // MARK: - Making nodes
+
+  /// Edges on their way to a node: neighbours that lead to one place are joined as they come.
+  private struct Edges {
+    var uppers: [UInt128] = []
+    var children: [Int32] = []
+
+    mutating func append(_ upper: UInt128, _ child: Int32) {
+      if children.last == child {
+        uppers[uppers.count - 1] = upper
+      } else {
+        uppers.append(upper)
+        children.append(child)
+      }
+    }
+  }
+
+  private mutating func make(_ axis: PacketAxis, _ edges: Edges) throws(DiagramBudgetExceeded) -> Int32 {
+    if edges.children.count == 1 { return edges.children[0] }
+    var hash = UInt64(axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
+    for i in edges.uppers.indices {
+      let upper = edges.uppers[i]
+      hash = DiagramStore.mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
+      hash = DiagramStore.mix(hash, UInt64(UInt32(bitPattern: edges.children[i])))
+    }
+    var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
+    while table[place] >= 0 {
+      let node = nodes[Int(table[place])]
+      if node.axis == axis, node.count == edges.uppers.count, isEqual(node, edges) { return table[place] }
+      place = (place + 1) & (table.count - 1)
+    }
+    if nodes.count >= budget { throw DiagramBudgetExceeded(nodes: budget) }
+    let id = Int32(nodes.count)
+    table[place] = id
+    nodes.append(Node(axis: axis, firstEdge: uppers.count, count: edges.uppers.count))
+    uppers.append(contentsOf: edges.uppers)
+    children.append(contentsOf: edges.children)
+    if nodes.count * 2 > table.count { rehash() }
+    return id
+  }
+
+  private func isEqual(_ node: Node, _ edges: Edges) -> Bool {
+    for i in 0..<node.count
+    where uppers[node.firstEdge + i] != edges.uppers[i] || children[node.firstEdge + i] != edges.children[i] {
+      return false
+    }
+    return true
+  }
+
+  private mutating func rehash() {
+    table = [Int32](repeating: -1, count: table.count * 2)
+    for (id, node) in nodes.enumerated() {
+      var hash = UInt64(node.axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
+      for i in node.firstEdge..<node.firstEdge + node.count {
+        let upper = uppers[i]
+        hash = DiagramStore.mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
+        hash = DiagramStore.mix(hash, UInt64(UInt32(bitPattern: children[i])))
+      }
+      var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
+      while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
+      table[place] = Int32(id)
+    }
+  }
+
+  private static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 {
+    let product = (hash ^ value) &* 0xFF51_AFD7_ED55_8CCD
+    return product ^ product >> 32
+  }
+
+  // MARK: - Walking one axis
+
+  /// The edges of a function on an axis that is not behind its own: its node's, or one edge to itself.
+  private struct Cursor {
+    var edge: Int
+    let end: Int
+    let whole: Int32
+    let isSplit: Bool
+
+    func upper(_ store: borrowing DiagramStore, _ maximum: UInt128) -> UInt128 { isSplit ? store.uppers[edge] : maximum }
+    func child(_ store: borrowing DiagramStore) -> Int32 { isSplit ? store.children[edge] : whole }
+  }
+
+  private func axis(_ id: Int32) -> PacketAxis? { id < 0 ? nil : nodes[Int(id)].axis }
+
+  private func cursor(_ id: Int32, _ axis: PacketAxis) -> Cursor {
+    if id >= 0, nodes[Int(id)].axis == axis {
+      let node = nodes[Int(id)]
+      return Cursor(edge: node.firstEdge, end: node.firstEdge + node.count, whole: id, isSplit: true)
+    }
+    return Cursor(edge: 0, end: 1, whole: id, isSplit: false)
+  }
+
+  // MARK: - Operations
+
+  /// The function that is `top` for the packets of `box` and `bottom` for all others: how a rule stands above those behind it.
+  public mutating func overlay(
+    _ box: PacketBox, _ top: Diagram, on bottom: Diagram
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    if box.isEmpty { return bottom }
+    var memo: [PairKey: Int32] = [:]
+    return Diagram(id: try overlay(box.conditions, 0, top.id, bottom.id, &memo))
+  }
+
+  private struct PairKey: Hashable {
+    var a: Int32
+    var b: Int32
+    var depth: Int
+  }
+
+  private mutating func overlay(
+    _ conditions: [(axis: PacketAxis, values: IntervalSet)], _ depth: Int, _ top: Int32, _ bottom: Int32,
+    _ memo: inout [PairKey: Int32]
+  ) throws(DiagramBudgetExceeded) -> Int32 {
+    if depth == conditions.count || top == bottom { return top }
+    let key = PairKey(a: top, b: bottom, depth: depth)
+    if let known = memo[key] { return known }
+    let condition = conditions[depth]
+    let axis = min(condition.axis, min(self.axis(top) ?? .destination, self.axis(bottom) ?? .destination))
+    var edges = Edges()
+    var a = cursor(top, axis)
+    var b = cursor(bottom, axis)
+    if axis < condition.axis {
+      while true {
+        let upper = min(a.upper(self, axis.maximum), b.upper(self, axis.maximum))
+        edges.append(upper, try overlay(conditions, depth, a.child(self), b.child(self), &memo))
+        if upper == axis.maximum { break }
+        if a.upper(self, axis.maximum) == upper { a.edge += 1 }
+        if b.upper(self, axis.maximum) == upper { b.edge += 1 }
+      }
+    } else {
+      let intervals = condition.values.intervals
+      var next = 0
+      var lower: UInt128 = 0
+      while true {
+        var upper = b.upper(self, axis.maximum)
+        let isIn = next < intervals.count && intervals[next].lower <= lower
+        if isIn {
+          upper = min(upper, min(a.upper(self, axis.maximum), intervals[next].upper))
+          edges.append(upper, try overlay(conditions, depth + 1, a.child(self), b.child(self), &memo))
+        } else {
+          if next < intervals.count { upper = min(upper, intervals[next].lower - 1) }
+          edges.append(upper, b.child(self))
+        }
+        if upper == axis.maximum { break }
+        lower = upper + 1
+        if next < intervals.count, intervals[next].upper < lower { next += 1 }
+        while a.isSplit, a.upper(self, axis.maximum) < lower { a.edge += 1 }
+        while b.isSplit, b.upper(self, axis.maximum) < lower { b.edge += 1 }
+      }
+    }
+    let result = try make(axis, edges)
+    memo[key] = result
+    return result
+  }
+
+  /// The function that decides by both: `combine` gets the decisions of `a` and `b`.
+  public mutating func combine(
+    _ a: Diagram, _ b: Diagram, _ combine: (Int, Int) -> Int
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var memo: [PairKey: Int32] = [:]
+    return Diagram(id: try self.combine(a.id, b.id, combine, &memo))
+  }
+
+  private mutating func combine(
+    _ a: Int32, _ b: Int32, _ function: (Int, Int) -> Int, _ memo: inout [PairKey: Int32]
+  ) throws(DiagramBudgetExceeded) -> Int32 {
+    if a < 0, b < 0 { return Diagram.leaf(function(Int(-1 - a), Int(-1 - b))).id }
+    let key = PairKey(a: a, b: b, depth: 0)
+    if let known = memo[key] { return known }
+    let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
+    var edges = Edges()
+    var first = cursor(a, axis)
+    var second = cursor(b, axis)
+    while true {
+      let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
+      edges.append(upper, try combine(first.child(self), second.child(self), function, &memo))
+      if upper == axis.maximum { break }
+      if first.upper(self, axis.maximum) == upper { first.edge += 1 }
+      if second.upper(self, axis.maximum) == upper { second.edge += 1 }
+    }
+    let result = try make(axis, edges)
+    memo[key] = result
+    return result
+  }
+
+  /// The function with other decisions.
+  public mutating func map(_ a: Diagram, _ transform: (Int) -> Int) throws(DiagramBudgetExceeded) -> Diagram {
+    try combine(a, a) { decision, _ in transform(decision) }
+  }
+
+  /// `top` where `condition` decides 1, else `bottom`.
+  public mutating func choose(
+    _ condition: Diagram, _ top: Diagram, else bottom: Diagram
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    // decisions are small numbers: both ride in one, so that two binary operations do for one of three
+    let pair = try combine(top, bottom) { $0 << 15 | $1 }
+    return try combine(condition, pair) { $0 == 1 ? $1 >> 15 : $1 & 0x7FFF }
+  }
+
+  // MARK: - Questions
+
+  /// The decision for a packet.
+  public func decide(_ diagram: Diagram, _ packet: Packet) -> Int {
+    var id = diagram.id
+    while id >= 0 {
+      let node = nodes[Int(id)]
+      let value = packet[node.axis]
+      var low = node.firstEdge
+      var high = node.firstEdge + node.count - 1
+      while low < high {
+        let middle = (low + high) / 2
+        if uppers[middle] < value { low = middle + 1 } else { high = middle }
+      }
+      id = children[low]
+    }
+    return Int(-1 - id)
+  }
+
+  /// The edges of a function's first axis; nil where it is a decision.
+  public func edges(_ diagram: Diagram) -> (axis: PacketAxis, edges: [(values: Interval, child: Diagram)])? {
+    guard diagram.id >= 0 else { return nil }
+    let node = nodes[Int(diagram.id)]
+    var lower: UInt128 = 0
+    var result: [(values: Interval, child: Diagram)] = []
+    for i in node.firstEdge..<node.firstEdge + node.count {
+      result.append((Interval(lower, uppers[i]), Diagram(id: children[i])))
+      if uppers[i] < node.axis.maximum { lower = uppers[i] + 1 }
+    }
+    return (node.axis, result)
+  }
+}

@@ -1,0 +1,108 @@
+import PacketSpace
+import TestSupport
+import Testing
+
+/// Diagrams against plain first-match over lists of boxes, on a domain small enough to ask about every packet.
+@Suite struct DiagramTests {
+  /// A list of boxes with decisions, the strongest first; what no box holds has decision 0.
+  struct Rules {
+    var rules: [(box: PacketBox, decision: Int)] = []
+
+    init(using generator: inout SeededGenerator) {
+      for _ in 0..<Int.random(in: 0...6, using: &generator) {
+        var box = PacketBox()
+        for axis in [PacketAxis.family, .ipProtocol, .secondWord, .firstWord, .source, .destination, .connectionState]
+        where Int.random(in: 0..<3, using: &generator) == 0 {
+          let intervals = (0..<Int.random(in: 1...3, using: &generator)).map { _ in
+            let lower = UInt128.random(in: 0...5, using: &generator)
+            return Interval(lower, lower + UInt128.random(in: 0...3, using: &generator))
+          }
+          box.narrow(axis, to: IntervalSet(intervals))
+        }
+        rules.append((box, Int.random(in: 0...2, using: &generator)))
+      }
+    }
+
+    func decide(_ packet: Packet) -> Int { rules.first { $0.box.contains(packet) }?.decision ?? 0 }
+
+    func diagram(_ store: inout DiagramStore) throws -> Diagram {
+      try rules.reversed().reduce(Diagram.leaf(0)) { try store.overlay($1.box, .leaf($1.decision), on: $0) }
+    }
+  }
+
+  static func packet(using generator: inout SeededGenerator) -> Packet {
+    let words = UInt32.random(in: 0...8, using: &generator) << 16 | UInt32.random(in: 0...8, using: &generator)
+    return Packet(
+      source: IPAddress(v4: UInt32.random(in: 0...8, using: &generator)),
+      destination: IPAddress(v4: UInt32.random(in: 0...8, using: &generator)),
+      ipProtocol: IPProtocol(rawValue: UInt8.random(in: 0...8, using: &generator)),
+      transport: TransportHeader(bytes: words, count: [4, 4, 4, 2, 1, 0].randomElement(using: &generator)!),
+      state: ConnectionState.allCases.randomElement(using: &generator)!)
+  }
+
+  @Test(arguments: 0..<200) func decideAsListsDo(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: number)
+    var store = DiagramStore()
+    let rules = Rules(using: &generator)
+    let others = Rules(using: &generator)
+    let a = try rules.diagram(&store)
+    let b = try others.diagram(&store)
+    let sum = try store.combine(a, b) { $0 * 3 + $1 }
+    let isOne = try store.map(a) { $0 == 1 ? 1 : 0 }
+    let chosen = try store.choose(isOne, b, else: .leaf(2))
+    for _ in 0..<300 {
+      let packet = DiagramTests.packet(using: &generator)
+      let (x, y) = (rules.decide(packet), others.decide(packet))
+      #expect(store.decide(a, packet) == x, "\(generator)")
+      #expect(store.decide(sum, packet) == x * 3 + y, "\(generator)")
+      #expect(store.decide(chosen, packet) == (x == 1 ? y : 2), "\(generator)")
+    }
+  }
+
+  /// One function made in two ways is one node.
+  @Test(arguments: 0..<100) func areOneWhereTheyMeanOne(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: number)
+    var store = DiagramStore()
+    let rules = Rules(using: &generator)
+    let whole = try rules.diagram(&store)
+    // the same, decision by decision
+    var pieces = Diagram.leaf(0)
+    for decision in [2, 1, 0] {
+      let part = try store.map(whole) { $0 == decision ? 1 : 0 }
+      pieces = try store.choose(part, .leaf(decision), else: pieces)
+    }
+    #expect(whole == pieces)
+    // two rules of one decision in a row may change places
+    if rules.rules.count > 1, rules.rules[0].decision == rules.rules[1].decision {
+      var swapped = rules
+      swapped.rules.swapAt(0, 1)
+      #expect(try swapped.diagram(&store) == whole)
+    }
+  }
+
+  @Test func stopAtTheirBudget() throws {
+    var store = DiagramStore(budget: 10)
+    #expect(throws: DiagramBudgetExceeded.self) {
+      var diagram = Diagram.leaf(0)
+      for i in 0..<UInt128(20) {
+        let box = PacketBox().narrowed(.source, to: Interval(i * 10)).narrowed(.destination, to: Interval(i))
+        diagram = try store.overlay(box, .leaf(1), on: diagram)
+      }
+    }
+  }
+
+  @Test func knowWhatIsNotThere() throws {
+    var store = DiagramStore()
+    let echo = PacketBox().narrowed(.firstWord, to: IntervalSet(PacketAxis.types(Interval(8))))
+    let diagram = try store.overlay(echo, .leaf(1), on: .leaf(0))
+    func decide(_ transport: TransportHeader) -> Int {
+      let address = IPAddress(v4: 1)
+      return store.decide(
+        diagram, Packet(source: address, destination: address, ipProtocol: .icmp, transport: transport, state: .new))
+    }
+    #expect(decide(.icmp(type: 8, code: 3)) == 1)
+    #expect(decide(TransportHeader(bytes: 8 << 24, count: 1)) == 1)
+    #expect(decide(.icmp(type: 9, code: 3)) == 0)
+    #expect(decide(.empty) == 0)
+  }
+}
