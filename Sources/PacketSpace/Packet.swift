@@ -70,7 +70,9 @@ extension ConnectionState {
   /// - Parameter isSynAck: whether a TCP packet is the second of a handshake.
   /// - Source: nf_conntrack_proto_icmp.c and nf_conntrack_proto_icmpv6.c (`valid_new`, `noct_valid_new`),
   ///   nf_conntrack_proto_tcp.c (`tcp_conntracks`, original SYN-ACK from NONE is invalid).
-  public static func unsolicited(_ ipProtocol: IPProtocol, _ transport: TransportHeader, isSynAck: Bool = false) -> ConnectionState {
+  public static func unsolicited(_ ipProtocol: IPProtocol, _ transport: TransportHeader, isSynAck: Bool = false)
+    -> ConnectionState
+  {
     switch ipProtocol {
     case .icmp:
       guard let type = transport.type else { return .invalid }

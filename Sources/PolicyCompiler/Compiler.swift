@@ -26,7 +26,8 @@ public struct Compilation: Sendable {
 /// The way from a policy to a ruleset.
 public enum Compiler {
   /// Compiles `policy`; nil where the options don't go with it, with a diagnostic that says why.
-  public static func compile(_ policy: Policy, _ options: CompilerOptions, into diagnostics: inout [Diagnostic]) -> Compilation? {
+  public static func compile(_ policy: Policy, _ options: CompilerOptions, into diagnostics: inout [Diagnostic]) -> Compilation?
+  {
     guard let enforcement = enforcement(policy, options, into: &diagnostics) else { return nil }
     let (ruleset, provenance) = Lowering(policy: policy, enforcement: enforcement, tableName: options.tableName).lower()
     return Compilation(policy: policy, enforcement: enforcement, ruleset: ruleset, provenance: provenance)

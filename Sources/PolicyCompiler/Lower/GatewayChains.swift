@@ -44,7 +44,8 @@ struct GatewayChains {
         let protected = IntervalSet(profiles[family].map(\.interval))
         if let set = sets.other(Names.protected(family), family, protected, annotation: "addresses that have a group") {
           rules.append(
-            Nftables.Rule([.match(End.source.field(family), set), .verdict(.accept)], comment: "allowed by the source's egress"))
+            Nftables.Rule(
+              [.match(End.source.field(family), set), .verdict(.accept)], comment: "allowed by the source's egress"))
         }
       }
       var deny = Verdict.drop

@@ -41,7 +41,9 @@ enum HostChains {
     values.count == 1 ? .value(Interval(values[0])) : .anonymous(Elements(values.map { Interval($0) }))
   }
 
-  private static func dhcp(_ comment: String, _ family: IPFamily, server: UInt128, client: UInt128, _ isInput: Bool) -> Nftables.Rule {
+  private static func dhcp(_ comment: String, _ family: IPFamily, server: UInt128, client: UInt128, _ isInput: Bool)
+    -> Nftables.Rule
+  {
     let (from, to) = isInput ? (server, client) : (client, server)
     return accept(comment, .family(family), .ipProtocol(.udp), .match(.sourcePort, from), .match(.destinationPort, to))
   }

@@ -43,7 +43,8 @@ struct LinkBindings {
       logged.append(chain)
     }
     rules.append(
-      Nftables.Rule([.match(.inputInterface, .named(Names.boundLinks)), .verdict(deny)], comment: "not an address of this link"))
+      Nftables.Rule(
+        [.match(.inputInterface, .named(Names.boundLinks)), .verdict(deny)], comment: "not an address of this link"))
     for family in families {
       if let set = sets.other(Names.bound(family), family, addresses(family), annotation: "addresses bound to a link") {
         rules.append(Nftables.Rule([.match(End.source.field(family), set), .verdict(deny)], comment: "bound to another link"))

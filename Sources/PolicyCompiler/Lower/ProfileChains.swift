@@ -96,7 +96,8 @@ struct ProfileChains {
   }
 
   /// Step 2, rule by rule.
-  private mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule] {
+  private mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule]
+  {
     let matches = RuleMatches(direction)
     var result: [LoweredRule] = []
     for item in ordered {

@@ -43,7 +43,8 @@ extension ServiceTerm: CustomStringConvertible {
 extension IPProtocol {
   /// The language's protocols that have a name.
   public static let policyNames: [(name: String, value: IPProtocol)] = [
-    ("tcp", .tcp), ("udp", .udp), ("sctp", .sctp), ("icmp", .icmp), ("icmpv6", .icmpv6), ("gre", .gre), ("esp", .esp), ("ah", .ah),
+    ("tcp", .tcp), ("udp", .udp), ("sctp", .sctp), ("icmp", .icmp), ("icmpv6", .icmpv6), ("gre", .gre), ("esp", .esp),
+    ("ah", .ah),
   ]
 
   /// The name in the language, or `protocol/N`.
