@@ -1,5 +1,6 @@
 public import Diagnostics
 public import Nftables
+public import PacketSpace
 public import PolicyLanguage
 
 /// What a compile is asked for.
@@ -21,6 +22,12 @@ public struct Compilation: Sendable {
   public let enforcement: Enforcement
   public let ruleset: Ruleset
   public let provenance: Provenance
+  let profiles: Profiles
+
+  /// Proves that the ruleset does what the policy says, for every packet; nil where it does.
+  public func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
+    try Verifier(policy: policy, enforcement: enforcement, ruleset: ruleset, profiles: profiles).verify()
+  }
 }
 
 /// The way from a policy to a ruleset.
@@ -29,8 +36,9 @@ public enum Compiler {
   public static func compile(_ policy: Policy, _ options: CompilerOptions, into diagnostics: inout [Diagnostic]) -> Compilation?
   {
     guard let enforcement = enforcement(policy, options, into: &diagnostics) else { return nil }
-    let (ruleset, provenance) = Lowering(policy: policy, enforcement: enforcement, tableName: options.tableName).lower()
-    return Compilation(policy: policy, enforcement: enforcement, ruleset: ruleset, provenance: provenance)
+    let (ruleset, provenance, profiles) = Lowering(policy: policy, enforcement: enforcement, tableName: options.tableName)
+      .lower()
+    return Compilation(policy: policy, enforcement: enforcement, ruleset: ruleset, provenance: provenance, profiles: profiles)
   }
 
   private static func enforcement(

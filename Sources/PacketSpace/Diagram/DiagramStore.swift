@@ -201,6 +201,23 @@ public struct DiagramStore: Sendable {
     return result
   }
 
+  /// The function of one axis that has these decisions; `pieces` ascend and don't overlap.
+  public mutating func selector(
+    _ axis: PacketAxis, _ pieces: some Sequence<(Interval, Int)>, otherwise: Int
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var edges = Edges()
+    var lower: UInt128 = 0
+    var isFull = false
+    for (interval, decision) in pieces {
+      if interval.lower > lower { edges.append(interval.lower - 1, Diagram.leaf(otherwise).id) }
+      edges.append(interval.upper, Diagram.leaf(decision).id)
+      isFull = interval.upper == axis.maximum
+      if !isFull { lower = interval.upper + 1 }
+    }
+    if !isFull { edges.append(axis.maximum, Diagram.leaf(otherwise).id) }
+    return Diagram(id: try make(axis, edges))
+  }
+
   /// The function that decides by both: `combine` gets the decisions of `a` and `b`.
   public mutating func combine(
     _ a: Diagram, _ b: Diagram, _ combine: (Int, Int) -> Int
@@ -240,10 +257,12 @@ public struct DiagramStore: Sendable {
   public mutating func choose(
     _ condition: Diagram, _ top: Diagram, else bottom: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    // decisions are small numbers: both ride in one, so that two binary operations do for one of three
-    let pair = try combine(top, bottom) { $0 << 15 | $1 }
-    return try combine(condition, pair) { $0 == 1 ? $1 >> 15 : $1 & 0x7FFF }
+    let chosen = try combine(condition, top) { $0 == 1 ? $1 : DiagramStore.open }
+    return try combine(chosen, bottom) { $0 == DiagramStore.open ? $1 : $0 }
   }
+
+  /// A decision that no caller makes: it stands for one yet to be filled in.
+  private static let open = Int(Int32.max) - 1
 
   // MARK: - Questions
 

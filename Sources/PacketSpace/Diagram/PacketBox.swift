@@ -28,6 +28,18 @@ public struct PacketBox: Hashable, Sendable {
 
   public func narrowed(_ axis: PacketAxis, to value: Interval) -> PacketBox { narrowed(axis, to: IntervalSet([value])) }
 
+  /// The packets of `family` whose address on `axis`, source or destination, is in `addresses`.
+  ///
+  /// An IPv4 address fills a small part of the axis. What lies beyond goes with 255.255.255.255, so that sets which cover the
+  /// family are everything and no question about addresses that there can't be makes two functions different.
+  public func narrowed(_ axis: PacketAxis, toAddresses addresses: IntervalSet, of family: IPFamily) -> PacketBox {
+    var intervals = addresses.intervals
+    if family == .ipv4, let last = intervals.last, last.upper == family.maximum {
+      intervals[intervals.count - 1].upper = axis.maximum
+    }
+    return narrowed(.family, to: Interval(UInt128(family.rawValue))).narrowed(axis, to: IntervalSet(intervals))
+  }
+
   public func contains(_ packet: Packet) -> Bool {
     !isEmpty && conditions.allSatisfy { $0.values.contains(packet[$0.axis]) }
   }

@@ -13,7 +13,7 @@ struct Lowering {
   /// How many logged packets a second, over the whole table.
   static let loggedPerSecond: UInt64 = 10
 
-  func lower() -> (ruleset: Ruleset, provenance: Provenance) {
+  func lower() -> (ruleset: Ruleset, provenance: Provenance, profiles: Profiles) {
     let isHost: Bool
     let profiles: Profiles
     switch enforcement {
@@ -48,7 +48,7 @@ struct Lowering {
     if policy.options.log == .denied {
       ruleset.limits = [NamedLimit(Names.deniedLimit, packetsPerSecond: Lowering.loggedPerSecond)]
     }
-    return (ruleset, builder.provenance)
+    return (ruleset, builder.provenance, profiles)
   }
 
   /// How many values make an anonymous set. In a table of thousands of rules the sets would be what loading it takes its time

@@ -1,0 +1,277 @@
+public import PacketSpace
+
+/// What a ruleset does with packets, for all of them at once: its chains walked as the kernel walks them, with sets of packets
+/// in the place of a packet.
+public struct RulesetDiagrams: Sendable {
+  /// What comes of a packet in a chain: the decisions of the diagrams here.
+  public enum Outcome: Int, Sendable {
+    case drop, accept
+    /// Back to behind the last jump.
+    case returns
+    /// An expression stands in the way whose effect on a verdict isn't known here.
+    case unknown
+    /// The first decision that a caller may take for outcomes of its own (`assume`).
+    case other
+  }
+
+  private let chains: [String: Chain]
+  private let sets: [String: NamedSet]
+  private let maps: [String: VerdictMap]
+  private var known: [String: Diagram] = [:]
+
+  public init(_ ruleset: Ruleset) {
+    chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
+    sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
+    maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
+  }
+
+  /// Takes a chain to decide as `diagram` does, instead of looking at its rules.
+  public mutating func assume(_ name: String, _ diagram: Diagram) { known[name] = diagram }
+
+  /// What comes of a packet that enters the chain of this name. A chain that isn't there is `unknown` for every packet.
+  public mutating func chain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
+    if let diagram = known[name] { return diagram }
+    // a ruleset that was read may have a loop, which the kernel would have refused: it ends here
+    known[name] = .leaf(Outcome.unknown.rawValue)
+    guard let chain = chains[name] else { return known[name]! }
+    var result = Diagram.leaf(Outcome.returns.rawValue)
+    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, in: &store) }
+    known[name] = result
+    return result
+  }
+
+  /// What comes of a packet at a base chain: never `returns`.
+  public mutating func baseChain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
+    let policy: Outcome = chains[name]?.base?.policy == .drop ? .drop : .accept
+    return try store.map(chain(name, in: &store)) { $0 == Outcome.returns.rawValue ? policy.rawValue : $0 }
+  }
+
+  /// A rule, and `rest` for the packets that go on behind it.
+  private mutating func rule(
+    _ rule: Rule, then rest: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var boxes = [PacketBox()]
+    var isUncertain = false
+    for expression in rule.expressions {
+      switch expression {
+      case .match(let match):
+        boxes = intersect(boxes, packets(match))
+      case .log, .counter:
+        break
+      case .namedLimit, .limit, .unknown:
+        isUncertain = true
+      case .verdict(let verdict):
+        let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
+        return try overlay(boxes, outcome, on: rest, in: &store)
+      case .lookup(let lookup):
+        return try self.lookup(lookup, boxes, isUncertain, then: rest, in: &store)
+      }
+    }
+    // no verdict: every packet goes on, unless what isn't known here has one
+    let hasUnknown = rule.expressions.contains { if case .unknown = $0 { true } else { false } }
+    return hasUnknown ? try overlay(boxes, .leaf(Outcome.unknown.rawValue), on: rest, in: &store) : rest
+  }
+
+  private mutating func target(
+    _ verdict: Verdict, then rest: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    switch verdict {
+    case .accept: return .leaf(Outcome.accept.rawValue)
+    case .drop: return .leaf(Outcome.drop.rawValue)
+    case .return: return .leaf(Outcome.returns.rawValue)
+    case .continue: return rest
+    case .goto(let name): return try chain(name, in: &store)
+    case .jump(let name):
+      let called = try chain(name, in: &store)
+      return try store.combine(called, rest) { $0 == Outcome.returns.rawValue ? $1 : $0 }
+    }
+  }
+
+  private mutating func lookup(
+    _ lookup: VerdictLookup, _ boxes: [PacketBox], _ isUncertain: Bool, then rest: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    let elements: VerdictElements
+    switch lookup.source {
+    case .anonymous(let own): elements = own
+    case .named(let name):
+      guard let map = maps[name], map.unknown.isEmpty else {
+        return try overlay(boxes, .leaf(Outcome.unknown.rawValue), on: rest, in: &store)
+      }
+      elements = map.elements
+    }
+    var places: [Verdict: Int] = [:]
+    var groups: [(verdict: Verdict, keys: Elements)] = []
+    for (index, verdict) in elements.verdicts.enumerated() {
+      if let place = places[verdict] {
+        groups[place].keys.append(contentsOf: elements.keys[index])
+      } else {
+        places[verdict] = groups.count
+        groups.append((verdict, Elements(stride: elements.keys.stride, Array(elements.keys[index]))))
+      }
+    }
+    let targets = try groups.map { group throws(DiagramBudgetExceeded) in
+      isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(group.verdict, then: rest, in: &store)
+    }
+    if case .field(let field) = lookup.key, let (axis, family) = field.addressAxis, targets.allSatisfy({ $0.decision != nil }) {
+      return try selected(axis, family, groups.map(\.keys), targets, boxes, then: rest, in: &store)
+    }
+    var result = rest
+    for (group, target) in zip(groups, targets) {
+      let keys = packets(lookup.key, .anonymous(group.keys), isNegated: false)
+      result = try overlay(intersect(boxes, keys), target, on: result, in: &store)
+    }
+    return result
+  }
+
+  /// A lookup of an address among many, each of which leads to one decision: in one step, as going through them one by one
+  /// would take the square of their number.
+  private func selected(
+    _ axis: PacketAxis, _ family: IPFamily, _ keys: [Elements], _ targets: [Diagram], _ boxes: [PacketBox],
+    then rest: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var pieces: [(Interval, Int)] = []
+    for (elements, target) in zip(keys, targets) {
+      for interval in elements.intervals {
+        let isLast = family == .ipv4 && interval.upper == family.maximum
+        pieces.append((isLast ? Interval(interval.lower, axis.maximum) : interval, target.decision! + 1))
+      }
+    }
+    pieces.sort { $0.0 < $1.0 }
+    let selector = try store.selector(axis, pieces, otherwise: 0)
+    let chosen = try store.combine(selector, rest) { $0 == 0 ? $1 : $0 - 1 }
+    let inFamily = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
+    return try overlay(intersect(boxes, [inFamily]), chosen, on: rest, in: &store)
+  }
+
+  private func overlay(
+    _ boxes: [PacketBox], _ top: Diagram, on bottom: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = bottom
+    for box in boxes { result = try store.overlay(box, top, on: result) }
+    return result
+  }
+
+  // MARK: - Matches
+
+  private func intersect(_ a: [PacketBox], _ b: [PacketBox]) -> [PacketBox] {
+    var result: [PacketBox] = []
+    for x in a {
+      for y in b {
+        var box = x
+        for condition in y.conditions { box.narrow(condition.axis, to: condition.values) }
+        if !box.isEmpty { result.append(box) }
+      }
+    }
+    return result
+  }
+
+  private func packets(_ match: Match) -> [PacketBox] { packets(match.key, match.operand, isNegated: match.isNegated) }
+
+  /// The packets that a match lets through: those that have the fields, and whose values are among the operand's, or, negated,
+  /// are not.
+  private func packets(_ key: Key, _ operand: Operand, isNegated: Bool) -> [PacketBox] {
+    let elements: Elements
+    switch operand {
+    case .value(let interval): elements = Elements([interval])
+    case .anonymous(let own): elements = own
+    case .named(let name): elements = sets[name]?.elements ?? Elements()
+    }
+    switch key {
+    case .field(let field):
+      var values = IntervalSet(elements.intervals)
+      if isNegated { values = IntervalSet([Interval(0, field.maximum)]).subtracting(values) }
+      return values.isEmpty ? [] : [field.packets(values)]
+    case .concatenation(let fields):
+      if isNegated {
+        // those that have all fields, less one element after the other
+        var rest = [fields.reduce(PacketBox()) { $0.intersection($1.packets(IntervalSet([Interval(0, $1.maximum)]))) }]
+        for index in 0..<elements.count {
+          let element = Array(elements[index])
+          rest = rest.flatMap { box in
+            fields.indices.compactMap { i in
+              let outside = IntervalSet([Interval(0, fields[i].maximum)]).subtracting(IntervalSet([element[i]]))
+              if outside.isEmpty { return nil }
+              let before = (0..<i).reduce(box) { $0.intersection(fields[$1].packets(IntervalSet([element[$1]]))) }
+              let piece = before.intersection(fields[i].packets(outside))
+              return piece.isEmpty ? nil : piece
+            }
+          }
+        }
+        return rest
+      }
+      // elements that differ in the last field only make one box
+      var boxes: [(head: [Interval], last: [Interval])] = []
+      for index in 0..<elements.count {
+        let element = Array(elements[index])
+        let head = Array(element.dropLast())
+        if let place = boxes.lastIndex(where: { $0.head == head }), place == boxes.count - 1 {
+          boxes[place].last.append(element[element.count - 1])
+        } else {
+          boxes.append((head, [element[element.count - 1]]))
+        }
+      }
+      return boxes.map { head, last in
+        var box = fields[fields.count - 1].packets(IntervalSet(last))
+        for (field, interval) in zip(fields, head) { box = box.intersection(field.packets(IntervalSet([interval]))) }
+        return box
+      }.filter { !$0.isEmpty }
+    }
+  }
+}
+
+extension PacketBox {
+  fileprivate func intersection(_ other: PacketBox) -> PacketBox {
+    other.conditions.reduce(self) { $0.narrowed($1.axis, to: $1.values) }
+  }
+}
+
+extension Field {
+  /// The axis and family of a field that is an address.
+  fileprivate var addressAxis: (PacketAxis, IPFamily)? {
+    switch self {
+    case .ipSource: (.source, .ipv4)
+    case .ipDestination: (.destination, .ipv4)
+    case .ip6Source: (.source, .ipv6)
+    case .ip6Destination: (.destination, .ipv6)
+    case .nfproto, .l4proto, .ipProtocol, .sourcePort, .destinationPort, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code,
+      .inputInterface, .outputInterface, .connectionState:
+      nil
+    }
+  }
+
+  /// The packets that have the field, with one of these values. What nft adds to a match by itself, such as the protocol in
+  /// front of an ICMP type, is asked for as well.
+  fileprivate func packets(_ values: IntervalSet) -> PacketBox {
+    if let (axis, family) = addressAxis { return PacketBox().narrowed(axis, toAddresses: values, of: family) }
+    switch self {
+    case .nfproto:
+      // 2 and 10 are the families' numbers in nft
+      let families = [(UInt128(2), UInt128(4)), (10, 6)].filter { values.contains($0.0) }.map { Interval($0.1) }
+      return PacketBox().narrowed(.family, to: IntervalSet(families))
+    case .l4proto: return PacketBox().narrowed(.ipProtocol, to: values)
+    case .ipProtocol: return PacketBox().narrowed(.family, to: Interval(4)).narrowed(.ipProtocol, to: values)
+    case .sourcePort: return PacketBox().narrowed(.firstWord, to: values)
+    case .destinationPort: return PacketBox().narrowed(.secondWord, to: values)
+    case .icmpType:
+      return Field.icmp(4, 1).narrowed(.firstWord, to: IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
+    case .icmpv6Type:
+      return Field.icmp(6, 58).narrowed(.firstWord, to: IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
+    case .icmpCode: return Field.icmp(4, 1).narrowed(.firstWord, to: Field.codes(values))
+    case .icmpv6Code: return Field.icmp(6, 58).narrowed(.firstWord, to: Field.codes(values))
+    case .inputInterface: return PacketBox().narrowed(.inputLink, to: values)
+    case .outputInterface: return PacketBox().narrowed(.outputLink, to: values)
+    case .connectionState: return PacketBox().narrowed(.connectionState, to: values)
+    case .ipSource, .ipDestination, .ip6Source, .ip6Destination: preconditionFailure("addresses are above")
+    }
+  }
+
+  private static func icmp(_ family: UInt128, _ ipProtocol: UInt128) -> PacketBox {
+    PacketBox().narrowed(.family, to: Interval(family)).narrowed(.ipProtocol, to: Interval(ipProtocol))
+  }
+
+  /// The first words of whatever type that have one of these codes.
+  private static func codes(_ values: IntervalSet) -> IntervalSet {
+    IntervalSet(
+      (0..<UInt128(256)).flatMap { type in values.intervals.map { Interval(type << 8 | $0.lower, type << 8 | $0.upper) } })
+  }
+}

@@ -1,0 +1,209 @@
+import Nftables
+public import PacketSpace
+import PolicyLanguage
+
+/// A ruleset that doesn't do what its policy says: a bug of ours, never the user's.
+public struct Mistranslation: Sendable {
+  /// The chain that is wrong.
+  public var chain: String
+  /// A packet that it judges wrongly; nil where what is wrong is said by `problem` alone.
+  public var packet: Packet?
+  public var problem: String
+}
+
+/// Proves that a ruleset means its policy, for every packet.
+///
+/// The policy becomes a diagram by reading its rules, the ruleset another by walking its chains; equal diagrams are one node. It
+/// is done in pieces which together are the whole:
+///
+/// 1. of each profile, in both directions, the chain does what the profile's groups say;
+/// 2. the addresses of the profiles with a group in them are that group's members, so each address has the profile of its groups;
+/// 3. the base chain sends each packet to the chain of its source's profile, and those that come back to that of its
+///    destination's, with what stands before and behind as the language says.
+///
+/// Not a line is shared with the lowering but its claim of which addresses have which profile, and (2) proves that claim.
+struct Verifier {
+  let policy: Policy
+  let enforcement: Enforcement
+  let ruleset: Ruleset
+  let profiles: Profiles
+
+  /// Nil where the ruleset means the policy.
+  func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
+    if let problem = verifyMembership() { return problem }
+    for profile in profiles.profiles {
+      for direction in Direction.allCases {
+        var store = DiagramStore()
+        if let problem = try verify(profile, direction, &store) { return problem }
+      }
+    }
+    var store = DiagramStore()
+    switch enforcement {
+    case .gateway: return try verifyForward(&store)
+    case .host: return try verifyHost(&store)
+    }
+  }
+
+  private typealias Outcome = RulesetDiagrams.Outcome
+
+  // MARK: - Profiles' chains
+
+  private func verify(
+    _ profile: Profile, _ direction: Direction, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Mistranslation? {
+    let name = Names.chain(direction, profile.name)
+    let isHost = enforcement != .gateway
+    var meant = try PolicyDiagrams(policy).end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
+    let invalid = PacketBox().narrowed(.connectionState, to: Interval(1))
+    meant = try store.overlay(invalid, .leaf(0), on: meant)
+    var walked = RulesetDiagrams(ruleset)
+    let allow: Outcome = direction == .ingress || isHost ? .accept : .returns
+    let done = try store.map(walked.chain(name, in: &store)) { outcome in
+      outcome == allow.rawValue ? 1 : outcome == Outcome.drop.rawValue ? 0 : 2
+    }
+    if meant == done { return nil }
+    return try difference(name, meant, done, &store)
+  }
+
+  /// The witness of two diagrams that ought to be one.
+  private func difference(
+    _ chain: String, _ meant: Diagram, _ done: Diagram, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Mistranslation? {
+    let parts = try store.combine(meant, done) { $0 == $1 ? 0 : 1 }
+    guard let packet = try store.witness(parts, 1) else {
+      // they part only where no packet can be
+      return nil
+    }
+    let names = "the policy decides \(store.decide(meant, packet)), the ruleset \(store.decide(done, packet))"
+    return Mistranslation(chain: chain, packet: packet, problem: names)
+  }
+
+  // MARK: - Who has which profile
+
+  private func verifyMembership() -> Mistranslation? {
+    if case .host(let instance) = enforcement {
+      let groups = PolicyEvaluator(policy, enforcement).groups(ofInstance: instance)
+      return profiles.profiles.map(\.groups) == [groups]
+        ? nil : Mistranslation(chain: Names.input, packet: nil, problem: "the machine's groups are others than its instance's")
+    }
+    for family in IPFamily.allCases {
+      var claimed = [[Interval]](repeating: [], count: policy.groups.count)
+      for entry in profiles[family] {
+        for group in profiles.profiles[entry.profile].groups { claimed[group].append(entry.interval) }
+      }
+      for (index, group) in policy.groups.enumerated() {
+        let members = group.isExternal ? IntervalSet() : group.members[family]
+        if IntervalSet(claimed[index]) != members {
+          return Mistranslation(
+            chain: Names.forward, packet: nil, problem: "the profiles with group `\(group.name)` don't have its members")
+        }
+      }
+    }
+    return nil
+  }
+
+  // MARK: - Base chains
+
+  private func verifyForward(_ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Mistranslation? {
+    let count = profiles.profiles.count
+    let egress = Outcome.other.rawValue
+    let ingress = egress + count
+    let unmanaged = Diagram.leaf((policy.options.unmanaged == .drop ? Outcome.drop : .accept).rawValue)
+    for comesBack in [false, true] {
+      var walked = RulesetDiagrams(ruleset)
+      for (index, profile) in profiles.profiles.enumerated() {
+        walked.assume(Names.chain(.egress, profile.name), .leaf(comesBack ? Outcome.returns.rawValue : egress + index))
+        walked.assume(Names.chain(.ingress, profile.name), .leaf(ingress + index))
+      }
+      let done = try walked.baseChain(Names.forward, in: &store)
+
+      // egress returned: the source is protected, so nothing but the destination's ingress can deny
+      let sources = try select(.source, &store) { comesBack ? Outcome.accept.rawValue : egress + $0 }
+      var meant = try store.combine(sources, unmanaged) { $0 == Verifier.none ? $1 : $0 }
+      let destinations = try select(.destination, &store) { ingress + $0 }
+      meant = try store.combine(meant, destinations) { source, destination in
+        destination == Verifier.none || (!comesBack && source >= egress) ? source : destination
+      }
+      let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
+      meant = try store.overlay(sessions, .leaf(Outcome.accept.rawValue), on: meant)
+      meant = try bindings(meant, &store)
+      if meant != done, let problem = try difference(Names.forward, meant, done, &store) { return problem }
+    }
+    return nil
+  }
+
+  private static let none = 0x7FFF_FFF0
+
+  /// Which profile the address on an axis has, as `decision` of its index; `none` for none.
+  private func select(
+    _ axis: PacketAxis, _ store: inout DiagramStore, _ decision: (Int) -> Int
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = Diagram.leaf(Verifier.none)
+    for family in IPFamily.allCases {
+      let pieces = profiles[family].map { entry in
+        let isLast = family == .ipv4 && entry.interval.upper == family.maximum
+        return (isLast ? Interval(entry.interval.lower, axis.maximum) : entry.interval, decision(entry.profile))
+      }
+      let selector = try store.selector(axis, pieces, otherwise: Verifier.none)
+      let box = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
+      result = try store.overlay(box, selector, on: result)
+    }
+    return result
+  }
+
+  /// Drops what comes from a bound address on another link, or on a link with bound instances from none of them.
+  private func bindings(_ rest: Diagram, _ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = rest
+    let bound = policy.instances.filter { $0.interface != nil }
+    var links: [UInt128: AddressSet] = [:]
+    for instance in bound {
+      let link = Field.encode(interface: instance.interface!)
+      links[link] = (links[link] ?? AddressSet()).union(instance.addresses)
+    }
+    let drop = Diagram.leaf(Outcome.drop.rawValue)
+    let all = links.values.reduce(AddressSet()) { $0.union($1) }
+    for box in PolicyDiagrams.boxes(all, .source) { result = try store.overlay(box, drop, on: result) }
+    let names = IntervalSet(links.keys.map { Interval($0) })
+    if !names.isEmpty { result = try store.overlay(PacketBox().narrowed(.inputLink, to: names), drop, on: result) }
+    for (link, addresses) in links.sorted(by: { $0.key < $1.key }) {
+      for box in PolicyDiagrams.boxes(addresses, .source) {
+        result = try store.overlay(box.narrowed(.inputLink, to: Interval(link)), rest, on: result)
+      }
+    }
+    return result
+  }
+
+  private func verifyHost(_ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Mistranslation? {
+    let judged = Outcome.other.rawValue
+    for (chain, direction) in [(Names.input, Direction.ingress), (Names.output, .egress)] {
+      var walked = RulesetDiagrams(ruleset)
+      walked.assume(Names.chain(direction, profiles.profiles[0].name), .leaf(judged))
+      let done = try walked.baseChain(chain, in: &store)
+      let accept = Diagram.leaf(Outcome.accept.rawValue)
+      var meant = Diagram.leaf(judged)
+      for box in Verifier.letThrough(direction) { meant = try store.overlay(box, accept, on: meant) }
+      if meant != done, let problem = try difference(chain, meant, done, &store) { return problem }
+    }
+    return nil
+  }
+
+  /// What a machine takes and sends whatever its groups say, and the packets of sessions.
+  private static func letThrough(_ direction: Direction) -> [PacketBox] {
+    let isIngress = direction == .ingress
+    func family(_ value: UInt128, _ p: IPProtocol) -> PacketBox {
+      PacketBox().narrowed(.family, to: Interval(value)).narrowed(.ipProtocol, to: Interval(UInt128(p.rawValue)))
+    }
+    func ports(_ box: PacketBox, server: UInt128, client: UInt128) -> PacketBox {
+      box.narrowed(.firstWord, to: Interval(isIngress ? server : client))
+        .narrowed(.secondWord, to: Interval(isIngress ? client : server))
+    }
+    let types: [UInt128] = [133, 134, 135, 136] + (isIngress ? [130] : [131, 132, 143])
+    return [
+      PacketBox().narrowed(isIngress ? .inputLink : .outputLink, to: Interval(Field.encode(interface: "lo"))),
+      family(6, .icmpv6).narrowed(.firstWord, to: IntervalSet(types.flatMap { PacketAxis.types(Interval($0)) })),
+      family(4, .igmp),
+      ports(family(4, .udp), server: 67, client: 68), ports(family(6, .udp), server: 547, client: 546),
+      PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)])),
+    ]
+  }
+}

@@ -1,0 +1,103 @@
+public import PacketSpace
+
+/// What a policy says of one end's packets, for all of them at once.
+///
+/// Like `PolicyEvaluator` it reads the rules as they stand, and shares no code with the lowering.
+public struct PolicyDiagrams: Sendable {
+  public let policy: Policy
+
+  public init(_ policy: Policy) { self.policy = policy }
+
+  /// What the groups of an address decide about a new flow in one direction: steps 0 to 3 of the language's §7.
+  ///
+  /// - Parameter groups: not empty, none external, of one type.
+  /// - Parameter label: the diagram's decision for a reason and its answer.
+  public func end(
+    _ groups: [Int], _ direction: Direction, in store: inout DiagramStore, label: (DecisionStep, Bool) -> Int
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    let type = policy.groups[groups[0]].type
+    var result = Diagram.leaf(label(.default(type), direction == .egress && type == .basic))
+    var rules: [(rank: Int, group: Int, index: Int)] = []
+    for group in groups {
+      for (index, rule) in policy.groups[group].rules(direction).enumerated() {
+        rules.append((Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1), group, index))
+      }
+    }
+    // the weakest first: each stands above those before it; of equals the first as written is the one to be named
+    rules.sort { ($0.rank, $0.group, $0.index) > ($1.rank, $1.group, $1.index) }
+    for (_, group, index) in rules {
+      let rule = policy.groups[group].rules(direction)[index]
+      let step = DecisionStep.rule(group: group, direction: direction, index: index)
+      let top = Diagram.leaf(label(step, rule.action == .allow))
+      for box in boxes(rule, direction) { result = try store.overlay(box, top, on: result) }
+    }
+    let peer: PacketAxis = direction == .ingress ? .source : .destination
+    if direction == .ingress || policy.options.intraGroupEgress == .allow {
+      for index in groups.reversed() where policy.groups[index].type == .basic && policy.groups[index].intraGroup == .allow {
+        let top = Diagram.leaf(label(.intraGroup(index), true))
+        for box in PolicyDiagrams.boxes(policy.groups[index].members, peer) { result = try store.overlay(box, top, on: result) }
+      }
+    }
+    let exempt = direction == .ingress ? policy.options.exemptFrom : policy.options.exemptTo
+    for box in PolicyDiagrams.boxes(exempt, peer) {
+      result = try store.overlay(box, .leaf(label(.exempt, true)), on: result)
+    }
+    return result
+  }
+
+  /// The packets that a rule matches.
+  public func boxes(_ rule: Rule, _ direction: Direction) -> [PacketBox] {
+    let (peer, own): (PacketAxis, PacketAxis) = direction == .ingress ? (.source, .destination) : (.destination, .source)
+    var services = PolicyDiagrams.boxes(rule.services)
+    if let ports = rule.sourcePorts {
+      let values = IntervalSet(ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) })
+      services = services.map { $0.narrowed(.firstWord, to: values) }
+    }
+    if rule.own == nil, rule.peers.contains(.any) { return services }
+    let peers = rule.peers.reduce(into: AddressSet()) { $0 = $0.union(policy.addresses(of: $1)) }
+    return IPFamily.allCases.flatMap { family in
+      services.compactMap { service in
+        var box = service.narrowed(peer, toAddresses: peers[family], of: family)
+        if let narrowed = rule.own { box = box.narrowed(own, toAddresses: narrowed[family], of: family) }
+        return box.isEmpty ? nil : box
+      }
+    }
+  }
+
+  /// The packets of some services.
+  public static func boxes(_ terms: [ServiceTerm]) -> [PacketBox] {
+    if terms.contains(.all) { return [PacketBox()] }
+    var result: [PacketBox] = []
+    var ports: [(IPProtocol, [Interval])] = []
+    for term in terms {
+      switch term {
+      case .all: break
+      case .ipProtocol(let p): result.append(box(p))
+      case .ports(let p, let range):
+        let interval = Interval(UInt128(range.lower), UInt128(range.upper))
+        if let place = ports.firstIndex(where: { $0.0 == p }) {
+          ports[place].1.append(interval)
+        } else {
+          ports.append((p, [interval]))
+        }
+      case .icmp(let p, let type, let code):
+        let values = code.map { [PacketAxis.typeAndCode(type, $0)] } ?? PacketAxis.types(Interval(UInt128(type)))
+        result.append(box(p).narrowed(.firstWord, to: IntervalSet(values)))
+      }
+    }
+    return result + ports.map { box($0).narrowed(.secondWord, to: IntervalSet($1)) }
+  }
+
+  private static func box(_ p: IPProtocol) -> PacketBox {
+    let result = PacketBox().narrowed(.ipProtocol, to: Interval(UInt128(p.rawValue)))
+    guard let family = p.family else { return result }
+    return result.narrowed(.family, to: Interval(UInt128(family.rawValue)))
+  }
+
+  /// The packets whose address on `axis` is in `addresses`, a box a family; none for a family without any.
+  public static func boxes(_ addresses: AddressSet, _ axis: PacketAxis) -> [PacketBox] {
+    IPFamily.allCases.filter { !addresses[$0].isEmpty }.map {
+      PacketBox().narrowed(axis, toAddresses: addresses[$0], of: $0)
+    }
+  }
+}
