@@ -9,7 +9,7 @@ struct Lowering {
   let tableName: String
 
   /// The chain that marks a table as Cordon's: named, empty, never reached.
-  static let mark = "cordon-owned"
+  static let mark = Ruleset.ownershipMark
   /// How many logged packets a second, over the whole table.
   static let loggedPerSecond: UInt64 = 10
 
