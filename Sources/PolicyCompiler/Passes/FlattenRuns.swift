@@ -11,7 +11,7 @@ import PacketSpace
 ///
 /// The first rule of the run that holds an address decides it, so the intervals are cut where rules meet and each piece takes
 /// the verdict of the first that covers it. What no piece holds goes on behind the run, as before. Rules of the two families
-/// concern different packets and may pass each other.
+/// concern different packets and may pass each other; a rule on the other end of the same family may not, and ends the run.
 enum FlattenRuns {
   /// Fewer intervals than these stay rules.
   static let smallest = 4
@@ -49,6 +49,7 @@ enum FlattenRuns {
     }
     for rule in rules {
       if let item = addressOnly(rule) {
+        if run.contains(where: { $0.field != item.field && $0.field.isIPv4Address == item.field.isIPv4Address }) { close() }
         run.append((item.field, item.intervals, item.verdict, rule))
       } else {
         close()
@@ -76,6 +77,11 @@ enum FlattenRuns {
     case .named: return nil
     }
   }
+}
+
+extension Field {
+  /// Of two fields that are addresses, whether they are of one family.
+  fileprivate var isIPv4Address: Bool { self == .ipSource || self == .ipDestination }
 }
 
 extension [UInt32] {
