@@ -45,7 +45,7 @@ struct PolicyGenerator {
     text += "\nservices:\n  app: [tcp/8080, tcp/8443]\n  metrics: tcp/9100-9110\n\ngroups:\n"
     for group in 0..<groups { writeGroup(group) }
     text += "\ninstances:\n"
-    for group in Self.commons..<groups { writeInstances(of: group) }
+    for group in 0..<groups { writeInstances(of: group) }
   }
 
   private mutating func writePrefixLists() {
@@ -98,11 +98,11 @@ struct PolicyGenerator {
   }
 
   private mutating func writeInstances(of group: Int) {
-    // one group in seven, and a common group of the same type
-    let common = group % 7 == 0 ? (0..<Self.commons).filter { isAdvanced($0) == isAdvanced(group) } : []
+    // one group in seven, the common ones aside, and a common group of the same type
+    let common = group >= Self.commons && group % 7 == 0 ? (0..<Self.commons).filter { isAdvanced($0) == isAdvanced(group) } : []
     let shared = common.isEmpty ? nil : random.pick(common)
     for member in 0..<Self.instancesPerGroup {
-      let number = (group - Self.commons) * Self.instancesPerGroup + member + 1
+      let number = group * Self.instancesPerGroup + member + 1
       let v4 = "10.\(number >> 16).\(number >> 8 & 255).\(number & 255)"
       let addresses = member % 2 == 0 ? "[\(v4), fd00::\(String(number, radix: 16))]" : v4
       let its = shared.map { "[\(names[group]), \(names[$0])]" } ?? names[group]
