@@ -99,8 +99,8 @@ struct PolicyGenerator {
 
   private mutating func writeInstances(of group: Int) {
     // one group in seven, the common ones aside, and a common group of the same type
-    let common = group >= Self.commons && group % 7 == 0 ? (0..<Self.commons).filter { isAdvanced($0) == isAdvanced(group) } : []
-    let shared = common.isEmpty ? nil : random.pick(common)
+    let isShared = group >= Self.commons && group % 7 == 0
+    let shared = isShared ? random.pick((0..<Self.commons).filter { isAdvanced($0) == isAdvanced(group) }) : nil
     for member in 0..<Self.instancesPerGroup {
       let number = group * Self.instancesPerGroup + member + 1
       let v4 = "10.\(number >> 16).\(number >> 8 & 255).\(number & 255)"
