@@ -1,0 +1,238 @@
+import Diagnostics
+
+/// The state of parsing, and how it walks over blanks, comments and lines.
+///
+/// The functions that parse nodes share one convention: each begins with `position` at its first character and `column` that
+/// character's column, appends exactly one node (with what it holds), and ends at the next line that has something on it, or, in
+/// flow collections, right behind the node.
+struct BlockParser {
+  let bytes: [UInt8]
+  var position = 0
+  /// The column of the content at `position`, from 0; `noColumn` where the document has ended.
+  var column = 0
+  var lineStart = 0
+  /// How many collections are open, and how many of them are in brackets.
+  var depth = 0
+  var flowDepth = 0
+  var tree: SyntaxTree
+  var reports: SyntaxReports
+  /// A flow collection wasn't closed, and all around it are left as well.
+  var isFlowAbandoned = false
+  /// While text is skipped after an error, its comments and tabs mean nothing.
+  var isSkipping = false
+  /// Places where tabs stand as indentation: the first, and how many.
+  private var firstTab: Int?
+  private var tabs = 0
+
+  static let noColumn = -2
+
+  init(bytes: [UInt8], file: Int, reports: SyntaxReports) {
+    self.bytes = bytes
+    self.reports = reports
+    tree = SyntaxTree(file: file, bytes: bytes)
+    tree.nodes.reserveCapacity(bytes.count / 8)
+    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+    lineStart = position
+  }
+
+  consuming func finish() -> SyntaxTree { tree }
+
+  // MARK: - Characters
+
+  /// The byte at an offset; behind the end of the file there is a line feed.
+  @inline(__always)
+  func byte(_ offset: Int) -> UInt8 { offset < bytes.count ? bytes[offset] : .lineFeed }
+
+  var current: UInt8 { byte(position) }
+
+  func isBreak(_ offset: Int) -> Bool { byte(offset).isBreak }
+  func isBlankOrBreak(_ offset: Int) -> Bool { byte(offset).isBlankOrBreak }
+
+  /// A dash with a blank behind it: an element of a block sequence.
+  var isAtDash: Bool { current == UInt8(ascii: "-") && isBlankOrBreak(position + 1) }
+
+  /// `---` or `...` at the beginning of a line.
+  func isAtMarker(_ character: UInt8) -> Bool {
+    position == lineStart && current == character && byte(position + 1) == character && byte(position + 2) == character
+      && isBlankOrBreak(position + 3)
+  }
+
+  mutating func skipBlanks() {
+    while current.isBlank { position += 1 }
+  }
+
+  /// Where the current line ends.
+  var endOfLine: Int {
+    var end = position
+    while end < bytes.count, !bytes[end].isBreak { end += 1 }
+    return end
+  }
+
+  // MARK: - Lines
+
+  /// From the break of the current line, or the beginning of one, to the next content. The document ends with the file and at a
+  /// marker.
+  mutating func advance(fromBreak: Bool = true) {
+    if reports.isFull { position = bytes.count }
+    var atBreak = fromBreak
+    while true {
+      if atBreak {
+        guard position < bytes.count else { return endDocument() }
+        position += current == .carriageReturn && byte(position + 1) == .lineFeed ? 2 : 1
+        lineStart = position
+      }
+      atBreak = true
+      while current == .space { position += 1 }
+      var first = current
+      if first == .tab {
+        let tab = position
+        skipBlanks()
+        first = current
+        if !isSkipping { noteTab(at: tab) }
+      }
+      switch first {
+      case .lineFeed, .carriageReturn:
+        if position >= bytes.count { return endDocument() }
+      case UInt8(ascii: "#"): skipComment()
+      default:
+        column = position - lineStart
+        if column == 0, isAtMarker(UInt8(ascii: "-")) || isAtMarker(UInt8(ascii: ".")) { endDocument() }
+        return
+      }
+    }
+  }
+
+  private mutating func endDocument() {
+    column = Self.noColumn
+  }
+
+  mutating func skipComment() {
+    let end = endOfLine
+    if !isSkipping { tree.comments.append(SourceRange(file: tree.file, start: position, end: end)) }
+    position = end
+  }
+
+  mutating func noteTab(at offset: Int) {
+    tabs += 1
+    guard firstTab == nil else { return }
+    firstTab = offset
+    var end = offset
+    while byte(end) == .tab { end += 1 }
+    reports.error("tab", "a tab is used as indentation", at: offset..<end, help: "indent with spaces, two for each level")
+  }
+
+  /// Says how many lines have tabs, once all are seen.
+  mutating func finishTabs() {
+    if tabs > 1 { reports.amend("tab", with: "\(tabs - 1) more \(tabs == 2 ? "line has" : "lines have") tabs in front") }
+  }
+
+  /// Whether a wrong indentation may come from a tab that was reported.
+  var hasTabs: Bool { tabs > 0 }
+
+  /// Ends a line behind a value: a comment may follow, nothing else.
+  mutating func finishLine() {
+    skipBlanks()
+    switch current {
+    case .lineFeed, .carriageReturn: break
+    case UInt8(ascii: "#"):
+      if !isBlankOrBreak(position - 1) { reportCommentSpace() }
+      skipComment()
+    default:
+      let rest = trimmed(position..<endOfLine)
+      reports.error(
+        "unexpected-text", "`\(excerpt(rest))` stands behind the end of a value", at: rest,
+        help: "remove it, or put the whole value in quotes")
+      position = endOfLine
+    }
+    advance()
+  }
+
+  /// Skips the rest of the current line and every line that is indented by more than `indent`.
+  mutating func skipEntry(deeperThan indent: Int) {
+    isSkipping = true
+    position = endOfLine
+    advance()
+    while column > indent {
+      position = endOfLine
+      advance()
+    }
+    isSkipping = false
+  }
+
+  /// A range without the blanks at its end.
+  func trimmed(_ range: Range<Int>) -> Range<Int> {
+    var end = range.upperBound
+    while end > range.lowerBound, bytes[end - 1].isBlank { end -= 1 }
+    return range.lowerBound..<end
+  }
+
+  /// The user's text for a message, at most 40 bytes of it.
+  func excerpt(_ range: Range<Int>) -> String {
+    guard range.count > 40 else { return String(decoding: bytes[range], as: UTF8.self) }
+    var end = range.lowerBound + 37
+    while end > range.lowerBound, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+    return String(decoding: bytes[range.lowerBound..<end], as: UTF8.self) + "..."
+  }
+
+  // MARK: - Nodes
+
+  mutating func append(_ scalar: Scalar) {
+    tree.nodes.append(
+      SyntaxTree.Node(
+        start: UInt32(scalar.start), end: UInt32(scalar.end), next: UInt32(tree.nodes.count + 1), kind: .scalar,
+        style: scalar.style, hasEscapes: scalar.hasEscapes, isBroken: scalar.isBroken))
+  }
+
+  mutating func appendEmpty(at offset: Int, isBroken: Bool = false) {
+    tree.nodes.append(
+      SyntaxTree.Node(
+        start: UInt32(offset), end: UInt32(offset), next: UInt32(tree.nodes.count + 1), kind: .empty, isBroken: isBroken))
+  }
+
+  /// Begins a collection; `close` ends it.
+  mutating func open(_ kind: SyntaxKind, at offset: Int) -> Int {
+    tree.nodes.append(SyntaxTree.Node(start: UInt32(offset), end: UInt32(offset), next: 0, kind: kind))
+    return tree.nodes.count - 1
+  }
+
+  /// Ends a collection at the end of what it holds, or at `end`.
+  mutating func close(_ collection: Int, end: Int? = nil) {
+    tree.nodes[collection].next = UInt32(tree.nodes.count)
+    tree.nodes[collection].end = end.map(UInt32.init) ?? tree.nodes[tree.nodes.count - 1].end
+    if tree.nodes[collection].kind == .mapping { checkKeys(of: collection) }
+  }
+
+  mutating func markBroken(_ node: Int) {
+    tree.nodes[node].isBroken = true
+  }
+
+  /// Whether one more collection may be opened; if so the caller decreases `depth` at its end.
+  mutating func canDescend() -> Bool {
+    guard depth < SyntaxParser.maximumDepth else {
+      reports.error(
+        "too-deep", "collections are nested more than \(SyntaxParser.maximumDepth) deep here", at: position..<position + 1,
+        help: "no policy needs that depth; check for a bracket or a dash too many")
+      return false
+    }
+    depth += 1
+    return true
+  }
+}
+
+extension UInt8 {
+  static let tab: UInt8 = 0x09
+  static let lineFeed: UInt8 = 0x0A
+  static let carriageReturn: UInt8 = 0x0D
+  static let space: UInt8 = 0x20
+
+  var isBlank: Bool { self == .space || self == .tab }
+  var isBreak: Bool { self == .lineFeed || self == .carriageReturn }
+  var isBlankOrBreak: Bool { isBlank || isBreak }
+  /// A character that means something in a flow collection: `,`, `[`, `]`, `{` or `}`.
+  var isFlowIndicator: Bool {
+    switch self {
+    case UInt8(ascii: ","), UInt8(ascii: "["), UInt8(ascii: "]"), UInt8(ascii: "{"), UInt8(ascii: "}"): true
+    default: false
+    }
+  }
+}

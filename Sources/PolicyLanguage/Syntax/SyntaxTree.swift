@@ -1,0 +1,142 @@
+public import Diagnostics
+
+/// What a node of the syntax tree is. Every scalar is text: the place where it stands gives it its type.
+public enum SyntaxKind: UInt8, Hashable, Sendable {
+  case scalar, mapping, sequence
+  /// Nothing where a value could stand, as behind the colon of `ingress:`.
+  case empty
+}
+
+/// A node of one `SyntaxTree`; means nothing in another.
+public struct SyntaxNode: Hashable, Sendable {
+  let index: UInt32
+}
+
+/// A policy file as mappings, sequences and scalars, every one with its place in the text.
+///
+/// The nodes stand in one array in the order of the text: a collection, then what it holds (key, value, key, value, … or the
+/// elements), each with the index behind its own last descendant. No node owns memory; text is read from the file's bytes.
+public struct SyntaxTree: Sendable {
+  /// Index of the file in `SourceFiles`, as ranges name it.
+  public let file: Int
+  /// The file's bytes.
+  public let bytes: [UInt8]
+  /// Where comments stand, from `#` to the end of their lines, in order.
+  public internal(set) var comments: [SourceRange] = []
+  var nodes: [Node] = []
+
+  struct Node {
+    enum Style: UInt8 { case plain, singleQuoted, doubleQuoted }
+
+    /// The place in the text, quotes and brackets included.
+    var start: UInt32
+    var end: UInt32
+    /// The index behind the last descendant.
+    var next: UInt32
+    var kind: SyntaxKind
+    var style = Style.plain
+    /// The quoted text is not the value as it stands.
+    var hasEscapes = false
+    var isBroken = false
+  }
+
+  init(file: Int, bytes: [UInt8]) {
+    self.file = file
+    self.bytes = bytes
+  }
+
+  /// The whole document; of kind `empty` if there is nothing in the file.
+  public var root: SyntaxNode { SyntaxNode(index: 0) }
+
+  public func kind(_ node: SyntaxNode) -> SyntaxKind { self[node].kind }
+
+  /// The node's text with its quotes or brackets; a block collection's from its first key or dash to its last value. An empty
+  /// node has no width and stands where the value could.
+  public func range(_ node: SyntaxNode) -> SourceRange {
+    SourceRange(file: file, start: Int(self[node].start), end: Int(self[node].end))
+  }
+
+  /// An entry's text from its key to the end of its value.
+  public func range(_ entry: (key: SyntaxNode, value: SyntaxNode)) -> SourceRange {
+    range(entry.key).joined(with: range(entry.value))
+  }
+
+  /// Whether the node is a scalar in 'single' or "double" quotes.
+  public func isQuoted(_ node: SyntaxNode) -> Bool { self[node].style != .plain }
+
+  /// Whether something in the node, or directly in the collection, was an error that has been reported. What it says is not to
+  /// be relied on, and what it lacks is not to be reported again.
+  public func isBroken(_ node: SyntaxNode) -> Bool { self[node].isBroken }
+
+  /// A scalar's value, escapes decoded; of anything else, the empty string.
+  public func text(_ node: SyntaxNode) -> String {
+    withUTF8(node) { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// Calls `body` with a scalar's value in UTF-8, escapes decoded; of anything else, with nothing. The bytes are the file's own
+  /// unless there are escapes.
+  public func withUTF8<Result>(_ node: SyntaxNode, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
+    let stored = self[node]
+    guard stored.kind == .scalar else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    let quote = stored.style == .plain ? 0 : 1
+    let range = Int(stored.start) + quote..<Int(stored.end) - quote
+    if stored.hasEscapes {
+      return try ScalarText.decode(bytes[range], style: stored.style).withUnsafeBufferPointer(body)
+    }
+    return try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[range])) }
+  }
+
+  /// Whether a scalar's value is `text`.
+  public func has(_ node: SyntaxNode, text: StaticString) -> Bool {
+    guard self[node].kind == .scalar else { return false }
+    return withUTF8(node) { $0.elementsEqual(UnsafeBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount)) }
+  }
+
+  /// A mapping's entries in the order of the text; none of anything else.
+  public func entries(_ node: SyntaxNode) -> SyntaxEntries { SyntaxEntries(nodes: children(node, of: .mapping)) }
+
+  /// A sequence's elements in the order of the text; none of anything else.
+  public func elements(_ node: SyntaxNode) -> SyntaxElements { children(node, of: .sequence) }
+
+  /// How many entries or elements a node has; counted by walking them.
+  public func count(_ node: SyntaxNode) -> Int {
+    switch kind(node) {
+    case .scalar, .empty: 0
+    case .mapping: entries(node).reduce(0) { count, _ in count + 1 }
+    case .sequence: elements(node).reduce(0) { count, _ in count + 1 }
+    }
+  }
+
+  /// Whether a node has neither entries nor elements.
+  public func isEmpty(_ node: SyntaxNode) -> Bool { self[node].next == node.index + 1 }
+
+  private func children(_ node: SyntaxNode, of kind: SyntaxKind) -> SyntaxElements {
+    let stored = self[node]
+    return SyntaxElements(nodes: nodes, position: node.index + 1, end: stored.kind == kind ? stored.next : node.index + 1)
+  }
+
+  private subscript(node: SyntaxNode) -> Node { nodes[Int(node.index)] }
+}
+
+/// The elements of a sequence.
+public struct SyntaxElements: Sequence, IteratorProtocol, Sendable {
+  let nodes: [SyntaxTree.Node]
+  var position: UInt32
+  let end: UInt32
+
+  public mutating func next() -> SyntaxNode? {
+    guard position < end else { return nil }
+    defer { position = nodes[Int(position)].next }
+    return SyntaxNode(index: position)
+  }
+}
+
+/// The entries of a mapping.
+public struct SyntaxEntries: Sequence, IteratorProtocol, Sendable {
+  var nodes: SyntaxElements
+
+  public mutating func next() -> (key: SyntaxNode, value: SyntaxNode)? {
+    guard let key = nodes.next(), let value = nodes.next() else { return nil }
+    return (key, value)
+  }
+}
