@@ -26,7 +26,7 @@ public struct Compilation: Sendable {
 
   /// Proves that the ruleset does what the policy says, for every packet; nil where it does.
   public func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
-    try Verifier(policy: policy, enforcement: enforcement, ruleset: ruleset, profiles: profiles).verify()
+    try Verifier(policy, enforcement, ruleset, profiles).verify()
   }
 }
 

@@ -48,14 +48,13 @@ import Testing
     let a = try rules.diagram(&store)
     let b = try others.diagram(&store)
     let sum = try store.combine(a, b) { $0 * 3 + $1 }
-    let isOne = try store.map(a) { $0 == 1 ? 1 : 0 }
-    let chosen = try store.choose(isOne, b, else: .leaf(2))
+    let replaced = try store.replace(1, in: a, by: b)
     for _ in 0..<300 {
       let packet = DiagramTests.packet(using: &generator)
       let (x, y) = (rules.decide(packet), others.decide(packet))
       #expect(store.decide(a, packet) == x, "\(generator)")
       #expect(store.decide(sum, packet) == x * 3 + y, "\(generator)")
-      #expect(store.decide(chosen, packet) == (x == 1 ? y : 2), "\(generator)")
+      #expect(store.decide(replaced, packet) == (x == 1 ? y : x), "\(generator)")
     }
   }
 
@@ -69,7 +68,7 @@ import Testing
     var pieces = Diagram.leaf(0)
     for decision in [2, 1, 0] {
       let part = try store.map(whole) { $0 == decision ? 1 : 0 }
-      pieces = try store.choose(part, .leaf(decision), else: pieces)
+      pieces = try store.combine(part, pieces) { $0 == 1 ? decision : $1 }
     }
     #expect(whole == pieces)
     // two rules of one decision in a row may change places

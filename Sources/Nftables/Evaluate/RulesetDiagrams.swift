@@ -43,7 +43,7 @@ public struct RulesetDiagrams: Sendable {
   /// What comes of a packet at a base chain: never `returns`.
   public mutating func baseChain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
     let policy: Outcome = chains[name]?.base?.policy == .drop ? .drop : .accept
-    return try store.map(chain(name, in: &store)) { $0 == Outcome.returns.rawValue ? policy.rawValue : $0 }
+    return try store.replace(Outcome.returns.rawValue, in: chain(name, in: &store), by: .leaf(policy.rawValue))
   }
 
   /// A rule, and `rest` for the packets that go on behind it.
@@ -83,7 +83,7 @@ public struct RulesetDiagrams: Sendable {
     case .goto(let name): return try chain(name, in: &store)
     case .jump(let name):
       let called = try chain(name, in: &store)
-      return try store.combine(called, rest) { $0 == Outcome.returns.rawValue ? $1 : $0 }
+      return try store.replace(Outcome.returns.rawValue, in: called, by: rest)
     }
   }
 
@@ -109,16 +109,22 @@ public struct RulesetDiagrams: Sendable {
         groups.append((verdict, Elements(stride: elements.keys.stride, Array(elements.keys[index]))))
       }
     }
-    let targets = try groups.map { group throws(DiagramBudgetExceeded) in
-      isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(group.verdict, then: rest, in: &store)
+    var targets: [Diagram] = []
+    var keys: [Elements] = []
+    for group in groups {
+      let target =
+        isUncertain ? .leaf(Outcome.unknown.rawValue) : try self.target(group.verdict, then: rest, in: &store)
+      if target == rest { continue }
+      targets.append(target)
+      keys.append(group.keys)
     }
     if case .field(let field) = lookup.key, let (axis, family) = field.addressAxis, targets.allSatisfy({ $0.decision != nil }) {
-      return try selected(axis, family, groups.map(\.keys), targets, boxes, then: rest, in: &store)
+      return try selected(axis, family, keys, targets, boxes, then: rest, in: &store)
     }
     var result = rest
-    for (group, target) in zip(groups, targets) {
-      let keys = packets(lookup.key, .anonymous(group.keys), isNegated: false)
-      result = try overlay(intersect(boxes, keys), target, on: result, in: &store)
+    for (keys, target) in zip(keys, targets) {
+      let matched = packets(lookup.key, .anonymous(keys), isNegated: false)
+      result = try overlay(intersect(boxes, matched), target, on: result, in: &store)
     }
     return result
   }
@@ -133,15 +139,18 @@ public struct RulesetDiagrams: Sendable {
     for (elements, target) in zip(keys, targets) {
       for interval in elements.intervals {
         let isLast = family == .ipv4 && interval.upper == family.maximum
-        pieces.append((isLast ? Interval(interval.lower, axis.maximum) : interval, target.decision! + 1))
+        pieces.append((isLast ? Interval(interval.lower, axis.maximum) : interval, target.decision!))
       }
     }
     pieces.sort { $0.0 < $1.0 }
-    let selector = try store.selector(axis, pieces, otherwise: 0)
-    let chosen = try store.combine(selector, rest) { $0 == 0 ? $1 : $0 - 1 }
+    let selector = try store.selector(axis, pieces, otherwise: RulesetDiagrams.notFound)
+    let chosen = try store.replace(RulesetDiagrams.notFound, in: selector, by: rest)
     let inFamily = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
     return try overlay(intersect(boxes, [inFamily]), chosen, on: rest, in: &store)
   }
+
+  /// Stands for what a lookup doesn't find; no outcome has this number.
+  private static let notFound = Int(Int32.max) - 1
 
   private func overlay(
     _ boxes: [PacketBox], _ top: Diagram, on bottom: Diagram, in store: inout DiagramStore

@@ -253,16 +253,36 @@ public struct DiagramStore: Sendable {
     try combine(a, a) { decision, _ in transform(decision) }
   }
 
-  /// `top` where `condition` decides 1, else `bottom`.
-  public mutating func choose(
-    _ condition: Diagram, _ top: Diagram, else bottom: Diagram
+  /// The function `a`, but for the packets for which it makes `decision`: there it is `b`.
+  public mutating func replace(
+    _ decision: Int, in a: Diagram, by b: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    let chosen = try combine(condition, top) { $0 == 1 ? $1 : DiagramStore.open }
-    return try combine(chosen, bottom) { $0 == DiagramStore.open ? $1 : $0 }
+    var memo: [PairKey: Int32] = [:]
+    return Diagram(id: try replace(Diagram.leaf(decision).id, a.id, b.id, &memo))
   }
 
-  /// A decision that no caller makes: it stands for one yet to be filled in.
-  private static let open = Int(Int32.max) - 1
+  private mutating func replace(
+    _ leaf: Int32, _ a: Int32, _ b: Int32, _ memo: inout [PairKey: Int32]
+  ) throws(DiagramBudgetExceeded) -> Int32 {
+    if a == leaf { return b }
+    if a < 0 || a == b { return a }
+    let key = PairKey(a: a, b: b, depth: 0)
+    if let known = memo[key] { return known }
+    let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
+    var edges = Edges()
+    var first = cursor(a, axis)
+    var second = cursor(b, axis)
+    while true {
+      let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
+      edges.append(upper, try replace(leaf, first.child(self), second.child(self), &memo))
+      if upper == axis.maximum { break }
+      if first.upper(self, axis.maximum) == upper { first.edge += 1 }
+      if second.upper(self, axis.maximum) == upper { second.edge += 1 }
+    }
+    let result = try make(axis, edges)
+    memo[key] = result
+    return result
+  }
 
   // MARK: - Questions
 

@@ -10,40 +10,47 @@ extension PacketBox {
       wide.narrowed(.secondWord, to: Interval(PacketAxis.absent)),
     ]
   }
-}
 
-extension DiagramStore {
-  /// Decides 1 for the packets that there can be, else 0.
-  public mutating func realizable() throws(DiagramBudgetExceeded) -> Diagram {
-    var result = Diagram.leaf(0)
-    for box in PacketBox.realizable { result = try overlay(box, .leaf(1), on: result) }
-    return result
+  /// The values on an axis: all where the box says nothing.
+  public subscript(axis: PacketAxis) -> IntervalSet {
+    conditions.first { $0.axis == axis }?.values ?? IntervalSet([Interval(0, axis.maximum)])
   }
 
-  /// A packet for which `diagram` decides `decision`, among those that there can be; nil where there is none.
-  ///
-  /// Where the diagram leaves a choice the packet is one that a reader takes for an example: TCP, from a documentation address.
-  public mutating func witness(_ diagram: Diagram, _ decision: Int) throws(DiagramBudgetExceeded) -> Packet? {
-    let possible = try realizable()
-    let wanted = try combine(diagram, possible) { $0 == decision && $1 == 1 ? 1 : 0 }
-    if wanted == .leaf(0) { return nil }
-    var values: [PacketAxis: UInt128] = [:]
-    var at = wanted
-    while let (axis, edges) = self.edges(at) {
-      // every edge that doesn't lead to 0 at once leads to some 1, since the diagram is reduced
-      let open = edges.filter { $0.child != .leaf(0) }
-      let wishes = DiagramStore.examples(axis, family: values[.family])
-      let best = wishes.lazy.compactMap { wish in open.first { $0.values.contains(wish) }.map { (wish, $0.child) } }.first
-      let (value, child) = best ?? (open[0].values.lower, open[0].child)
-      values[axis] = value
-      at = child
+  /// A packet of the box that a reader takes for an example: a new TCP connection from a documentation address, where the box
+  /// leaves the choice. Nil where no packet is in it, or none whose ends differ and `endsDiffer` asks for that.
+  public func example(endsDiffer: Bool = false) -> Packet? {
+    for realizable in PacketBox.realizable {
+      let box = realizable.conditions.reduce(self) { $0.narrowed($1.axis, to: $1.values) }
+      if !box.isEmpty, let packet = box.realExample(endsDiffer) { return packet }
     }
-    let family: IPFamily = values[.family] == 6 ? .ipv6 : .ipv4
-    func value(_ axis: PacketAxis) -> UInt128 {
-      values[axis] ?? DiagramStore.examples(axis, family: UInt128(family.rawValue)).first ?? 0
+    return nil
+  }
+
+  private func realExample(_ endsDiffer: Bool) -> Packet? {
+    func value(_ axis: PacketAxis, family: IPFamily = .ipv4, otherThan taken: UInt128? = nil) -> UInt128? {
+      let values = self[axis]
+      let wish = PacketBox.wishes(axis, family).first { $0 != taken && values.contains($0) }
+      if let wish { return wish }
+      let free = taken.map { values.subtracting(IntervalSet([Interval($0)])) } ?? values
+      return free.intervals.first?.lower
     }
-    let first = value(.firstWord)
-    let second = value(.secondWord)
+    let family: IPFamily = value(.family) == 6 ? .ipv6 : .ipv4
+    let source: UInt128
+    let destination: UInt128
+    if endsDiffer, self[.source].intervals.count == 1, self[.source].intervals[0].isSingle {
+      source = self[.source].intervals[0].lower
+      guard let other = value(.destination, family: family, otherThan: source) else { return nil }
+      destination = other
+    } else {
+      destination = value(.destination, family: family)!
+      guard let other = value(.source, family: family, otherThan: endsDiffer ? destination : nil) else { return nil }
+      source = other
+    }
+    let ipProtocol = IPProtocol(rawValue: UInt8(value(.ipProtocol)!))
+    let isICMP = ipProtocol == .icmp || ipProtocol == .icmpv6
+    let echo: UInt128 = ipProtocol == .icmp ? 8 << 8 : 128 << 8
+    let first = isICMP && self[.firstWord].contains(echo) ? echo : value(.firstWord)!
+    let second = value(.secondWord)!
     let transport: TransportHeader =
       if first == PacketAxis.noByte {
         .empty
@@ -52,36 +59,88 @@ extension DiagramStore {
       } else if second == PacketAxis.absent {
         TransportHeader(bytes: UInt32(first) << 16, count: 2)
       } else {
-        TransportHeader(bytes: UInt32(first) << 16 | UInt32(second), count: 4)
+        TransportHeader(bytes: UInt32(first) << 16 | UInt32(isICMP ? 0 : second), count: 4)
       }
-    let states: [UInt128: ConnectionState] = [1: .invalid, 2: .established, 4: .related, 64: .untracked]
+    let states: [UInt128: ConnectionState] = [1: .invalid, 2: .established, 4: .related, 8: .new, 64: .untracked]
     return Packet(
-      source: IPAddress(family, value(.source)), destination: IPAddress(family, value(.destination)),
-      ipProtocol: IPProtocol(rawValue: UInt8(value(.ipProtocol))), transport: transport,
-      state: states[value(.connectionState)] ?? .new, inputInterface: DiagramStore.link(value(.inputLink)),
-      outputInterface: DiagramStore.link(value(.outputLink)))
+      source: IPAddress(family, source), destination: IPAddress(family, destination), ipProtocol: ipProtocol,
+      transport: transport, state: states[value(.connectionState)!]!, inputInterface: PacketBox.link(value(.inputLink)!),
+      outputInterface: PacketBox.link(value(.outputLink)!))
   }
 
   private static func link(_ value: UInt128) -> String {
-    String(
-      decoding: (0..<16).map { UInt8(truncatingIfNeeded: value >> UInt128(8 * (15 - $0))) }.prefix { $0 != 0 }, as: UTF8.self)
+    let bytes = (0..<16).map { UInt8(truncatingIfNeeded: value >> UInt128(8 * (15 - $0))) }
+    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
   }
 
   /// Values that a reader takes for an example, the best first. Addresses are of RFC 5737 and RFC 3849.
-  private static func examples(_ axis: PacketAxis, family: UInt128?) -> [UInt128] {
+  fileprivate static func wishes(_ axis: PacketAxis, _ family: IPFamily = .ipv4) -> [UInt128] {
     switch axis {
     case .connectionState: [8]
     case .inputLink, .outputLink: [0]
     case .family: [4, 6]
     case .ipProtocol: [6, 17, 1]
     case .secondWord: [443, 22, 40000]
-    case .firstWord: [40000, 0x0800]
-    case .source, .destination:
-      if family == 6 {
-        [0x2001_0db8 << 96 | (axis == .source ? 1 : 2), 0x2001_0db8_0001 << 80 | 1]
+    case .firstWord: [40000]
+    case .source: family == .ipv4 ? [0xC000_0201, 0xC633_6401] : [0x2001_0db8 << 96 | 1]
+    case .destination: family == .ipv4 ? [0xCB00_7101, 0xC633_6402] : [0x2001_0db8 << 96 | 2]
+    }
+  }
+}
+
+extension DiagramStore {
+  /// The packets for which `diagram` makes `decision`, as boxes that don't overlap. The boxes of one node's edges to one place are
+  /// one. `visit` returns false to see no more.
+  public func forEachBox(_ diagram: Diagram, _ decision: Int, _ visit: (PacketBox) -> Bool) {
+    var memo: [Diagram: Bool] = [.leaf(decision): true]
+    _ = walk(diagram, PacketBox(), decision, &memo, visit)
+  }
+
+  private func walk(
+    _ diagram: Diagram, _ box: PacketBox, _ decision: Int, _ memo: inout [Diagram: Bool], _ visit: (PacketBox) -> Bool
+  ) -> Bool {
+    guard reaches(diagram, decision, &memo) else { return true }
+    guard let (axis, edges) = edges(diagram) else { return visit(box) }
+    var children: [Diagram] = []
+    var values: [[Interval]] = []
+    var places: [Diagram: Int] = [:]
+    for edge in edges {
+      if let place = places[edge.child] {
+        values[place].append(edge.values)
       } else {
-        axis == .source ? [0xC000_0201, 0xC633_6401] : [0xCB00_7101, 0xC633_6402]
+        places[edge.child] = children.count
+        children.append(edge.child)
+        values.append([edge.values])
       }
     }
+    // the example that a reader would choose comes first
+    var order = Array(children.indices)
+    if let wish = PacketBox.wishes(axis).first, let best = order.first(where: { values[$0].contains { $0.contains(wish) } }) {
+      order.remove(at: best)
+      order.insert(best, at: 0)
+    }
+    for place in order {
+      let next = box.narrowed(axis, to: IntervalSet(values[place]))
+      guard walk(children[place], next, decision, &memo, visit) else { return false }
+    }
+    return true
+  }
+
+  private func reaches(_ diagram: Diagram, _ decision: Int, _ memo: inout [Diagram: Bool]) -> Bool {
+    if let known = memo[diagram] { return known }
+    var result = false
+    if let (_, edges) = edges(diagram) { result = edges.contains { reaches($0.child, decision, &memo) } }
+    memo[diagram] = result
+    return result
+  }
+
+  /// A packet for which `diagram` makes `decision`, of those that there can be; nil where there is none.
+  public func witness(_ diagram: Diagram, _ decision: Int, endsDiffer: Bool = false) -> Packet? {
+    var result: Packet?
+    forEachBox(diagram, decision) { box in
+      result = box.example(endsDiffer: endsDiffer)
+      return result == nil
+    }
+    return result
   }
 }

@@ -25,8 +25,18 @@ public struct Mistranslation: Sendable {
 struct Verifier {
   let policy: Policy
   let enforcement: Enforcement
-  let ruleset: Ruleset
   let profiles: Profiles
+  /// The ruleset ready to be walked: each walk begins with a copy that knows no chain's diagram.
+  private let ruleset: RulesetDiagrams
+  private let diagrams: PolicyDiagrams
+
+  init(_ policy: Policy, _ enforcement: Enforcement, _ ruleset: Ruleset, _ profiles: Profiles) {
+    self.policy = policy
+    self.enforcement = enforcement
+    self.profiles = profiles
+    self.ruleset = RulesetDiagrams(ruleset)
+    diagrams = PolicyDiagrams(policy)
+  }
 
   /// Nil where the ruleset means the policy.
   func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
@@ -53,10 +63,10 @@ struct Verifier {
   ) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let name = Names.chain(direction, profile.name)
     let isHost = enforcement != .gateway
-    var meant = try PolicyDiagrams(policy).end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
+    var meant = try diagrams.end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
     let invalid = PacketBox().narrowed(.connectionState, to: Interval(1))
     meant = try store.overlay(invalid, .leaf(0), on: meant)
-    var walked = RulesetDiagrams(ruleset)
+    var walked = ruleset
     let allow: Outcome = direction == .ingress || isHost ? .accept : .returns
     let done = try store.map(walked.chain(name, in: &store)) { outcome in
       outcome == allow.rawValue ? 1 : outcome == Outcome.drop.rawValue ? 0 : 2
@@ -70,7 +80,7 @@ struct Verifier {
     _ chain: String, _ meant: Diagram, _ done: Diagram, _ store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let parts = try store.combine(meant, done) { $0 == $1 ? 0 : 1 }
-    guard let packet = try store.witness(parts, 1) else {
+    guard let packet = store.witness(parts, 1) else {
       // they part only where no packet can be
       return nil
     }
@@ -110,20 +120,19 @@ struct Verifier {
     let ingress = egress + count
     let unmanaged = Diagram.leaf((policy.options.unmanaged == .drop ? Outcome.drop : .accept).rawValue)
     for comesBack in [false, true] {
-      var walked = RulesetDiagrams(ruleset)
+      var walked = ruleset
       for (index, profile) in profiles.profiles.enumerated() {
         walked.assume(Names.chain(.egress, profile.name), .leaf(comesBack ? Outcome.returns.rawValue : egress + index))
         walked.assume(Names.chain(.ingress, profile.name), .leaf(ingress + index))
       }
       let done = try walked.baseChain(Names.forward, in: &store)
 
-      // egress returned: the source is protected, so nothing but the destination's ingress can deny
+      // where egress came back the source is protected, so nothing but the destination's ingress can deny
       let sources = try select(.source, &store) { comesBack ? Outcome.accept.rawValue : egress + $0 }
-      var meant = try store.combine(sources, unmanaged) { $0 == Verifier.none ? $1 : $0 }
       let destinations = try select(.destination, &store) { ingress + $0 }
-      meant = try store.combine(meant, destinations) { source, destination in
-        destination == Verifier.none || (!comesBack && source >= egress) ? source : destination
-      }
+      let (first, second) = comesBack ? (destinations, sources) : (sources, destinations)
+      var meant = try store.replace(Verifier.none, in: second, by: unmanaged)
+      meant = try store.replace(Verifier.none, in: first, by: meant)
       let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
       meant = try store.overlay(sessions, .leaf(Outcome.accept.rawValue), on: meant)
       meant = try bindings(meant, &store)
@@ -176,7 +185,7 @@ struct Verifier {
   private func verifyHost(_ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let judged = Outcome.other.rawValue
     for (chain, direction) in [(Names.input, Direction.ingress), (Names.output, .egress)] {
-      var walked = RulesetDiagrams(ruleset)
+      var walked = ruleset
       walked.assume(Names.chain(direction, profiles.profiles[0].name), .leaf(judged))
       let done = try walked.baseChain(chain, in: &store)
       let accept = Diagram.leaf(Outcome.accept.rawValue)
