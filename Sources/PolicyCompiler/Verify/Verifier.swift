@@ -1,6 +1,8 @@
+import Dispatch
 import Nftables
 public import PacketSpace
 import PolicyLanguage
+import Synchronization
 
 /// A ruleset that doesn't do what its policy says: a bug of ours, never the user's.
 public struct Mistranslation: Sendable {
@@ -41,17 +43,33 @@ struct Verifier {
   /// Nil where the ruleset means the policy.
   func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
     if let problem = verifyMembership() { return problem }
-    for profile in profiles.profiles {
-      for direction in Direction.allCases {
-        var store = DiagramStore()
-        if let problem = try verify(profile, direction, &store) { return problem }
-      }
-    }
+    if let problem = try verifyProfiles() { return problem }
     var store = DiagramStore()
     switch enforcement {
     case .gateway: return try verifyForward(&store)
     case .host: return try verifyHost(&store)
     }
+  }
+
+  /// The chains of all profiles, on all cores: each is proved by itself. Of several problems the first in the order of the
+  /// profiles is reported, whichever was found first.
+  private func verifyProfiles() throws(DiagramBudgetExceeded) -> Mistranslation? {
+    let jobs = profiles.profiles.flatMap { profile in Direction.allCases.map { (profile, $0) } }
+    let first = Mutex<(job: Int, result: Result<Mistranslation?, DiagramBudgetExceeded>)>((jobs.count, .success(nil)))
+    let stride = 64
+    DispatchQueue.concurrentPerform(iterations: (jobs.count + stride - 1) / stride) { block in
+      for job in block * stride..<min((block + 1) * stride, jobs.count) {
+        if first.withLock({ $0.job < job }) { return }
+        let result = Result { () throws(DiagramBudgetExceeded) in
+          var store = DiagramStore()
+          return try verify(jobs[job].0, jobs[job].1, &store)
+        }
+        if case .success(nil) = result { continue }
+        first.withLock { if job < $0.job { $0 = (job, result) } }
+        return
+      }
+    }
+    return try first.withLock(\.result).get()
   }
 
   private typealias Outcome = RulesetDiagrams.Outcome
