@@ -1,5 +1,6 @@
 // Linux calls that Swift's Glibc module hides, since it reads its headers without _GNU_SOURCE. They are declared here by
 // hand: with that macro on, glibc's structs would differ from those of the Glibc module.
+#include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <linux/netlink.h>
 #include <spawn.h>
@@ -11,3 +12,6 @@ int unshare(int flags);
 int setns(int fd, int nstype);
 int memfd_create(const char *name, unsigned int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
+int sched_getaffinity(int pid, size_t size, void *mask);
+int sched_setaffinity(int pid, size_t size, const void *mask);
+int sched_getcpu(void);

@@ -30,7 +30,7 @@ public struct PrivateNamespace: ~Copyable {
   /// Calls `body` with the calling thread moved into the namespace, and moves it back; no other thread is moved.
   ///
   /// What `body` opens stays in the namespace: sockets, a `Kernel`, and the processes it starts.
-  public borrowing func run<T, E: Error>(_ body: () throws(E) -> T) throws(E) -> T {
+  public borrowing func run<T: ~Copyable, E: Error>(_ body: () throws(E) -> T) throws(E) -> T {
     let home = PrivateNamespace.openCurrent()
     precondition(home >= 0, "a thread has a namespace and /proc shows it")
     PrivateNamespace.enter(file)
