@@ -5,8 +5,13 @@ extension BlockParser {
   mutating func parseDocument() {
     advance(fromBreak: false)
     while column == 0, current == UInt8(ascii: "%") { reportDirective() }
-    if isAtMarker(UInt8(ascii: "-")) { skipMarker() }
+    let hasMarker = isAtMarker(UInt8(ascii: "-"))
+    if hasMarker { skipMarker() }
     if column == Self.noColumn {
+      if isAtMarker(UInt8(ascii: ".")), !hasMarker {
+        reports.error(
+          "unexpected-text", "`...` ends a document that has not begun", at: position..<position + 3, help: "remove it")
+      }
       appendEmpty(at: min(position, bytes.count))
     } else {
       node(inside: -1)
