@@ -120,6 +120,8 @@ public struct Ruleset: Sendable {
   public var tableName: String
   /// Whether `flags dormant` (or any other table flag) is set, under which nothing is enforced. Cordon never writes one.
   public var hasTableFlags: Bool
+  /// Whether a listing broke off behind the table's flags, so that nothing more is known of the table than that it has some.
+  public var isCutOff: Bool
   public var limits: [NamedLimit]
   public var sets: [NamedSet]
   public var maps: [VerdictMap]
@@ -135,6 +137,7 @@ public struct Ruleset: Sendable {
   ) {
     self.tableName = tableName
     self.hasTableFlags = false
+    self.isCutOff = false
     self.limits = limits
     self.sets = sets
     self.maps = maps
