@@ -92,7 +92,7 @@ public struct JSONReader {
   /// Keeps an object as text, without what differs between two tables of the same making.
   private mutating func keep(_ object: JSONTree.Node) {
     guard let (kind, value) = tree.onlyMember(object) else { return }
-    let text = tree.text(value, omitting: ["handle", "packets", "bytes", "used"])
+    let text = tree.text(value, omitting: ["handle"] + (tree.is(kind, "counter") ? ["packets", "bytes"] : ["used"]))
     ruleset.unknown.append("{\(tree.text(kind)): \(text)}")
   }
 
