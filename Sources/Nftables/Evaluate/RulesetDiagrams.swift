@@ -41,14 +41,22 @@ public struct RulesetDiagrams: Sendable {
   }
 
   /// What comes of a packet at a base chain: never `returns`.
-  public mutating func baseChain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
-    let policy: Outcome = chains[name]?.base?.policy == .drop ? .drop : .accept
-    return try store.replace(Outcome.returns.rawValue, in: chain(name, in: &store), by: .leaf(policy.rawValue))
+  ///
+  /// - Parameter found: for named maps in the chain's own rules what they are taken to find, or nil for nothing, instead of
+  ///   looking: for packets of which that is known.
+  public mutating func baseChain(
+    _ name: String, found: [String: Verdict?] = [:], in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    guard let chain = chains[name] else { return .leaf(Outcome.unknown.rawValue) }
+    let policy: Outcome = chain.base?.policy == .drop ? .drop : .accept
+    var result = Diagram.leaf(Outcome.returns.rawValue)
+    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, found, in: &store) }
+    return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
   /// A rule, and `rest` for the packets that go on behind it.
   private mutating func rule(
-    _ rule: Rule, then rest: Diagram, in store: inout DiagramStore
+    _ rule: Rule, then rest: Diagram, _ found: [String: Verdict?] = [:], in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
     var boxes = [PacketBox()]
     var isUncertain = false
@@ -64,6 +72,11 @@ public struct RulesetDiagrams: Sendable {
         let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
         return try overlay(boxes, outcome, on: rest, in: &store)
       case .lookup(let lookup):
+        if case .named(let name) = lookup.source, let known = found[name] {
+          guard let verdict = known else { return rest }
+          let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
+          return try overlay(boxes, outcome, on: rest, in: &store)
+        }
         return try self.lookup(lookup, boxes, isUncertain, then: rest, in: &store)
       }
     }
@@ -236,7 +249,7 @@ extension PacketBox {
 
 extension Field {
   /// The axis and family of a field that is an address.
-  fileprivate var addressAxis: (PacketAxis, IPFamily)? {
+  var addressAxis: (PacketAxis, IPFamily)? {
     switch self {
     case .ipSource: (.source, .ipv4)
     case .ipDestination: (.destination, .ipv4)

@@ -1,0 +1,351 @@
+public import PacketSpace
+
+/// What changes for packets between two rulesets: what would newly pass, and what would newly be dropped.
+public struct TrafficDifference: Sendable {
+  public enum Kind: Int, Sendable, CaseIterable {
+    /// Dropped before, passes now.
+    case opens = 1
+    /// Passed before, is dropped now.
+    case closes = 2
+    /// One of the two has rules on the way whose effect isn't known.
+    case unknown = 3
+  }
+
+  /// Packets of one kind, and one of them.
+  public struct Change: Sendable {
+    public var hook: Hook
+    public var kind: Kind
+    public var packets: PacketBox
+    public var witness: Packet
+  }
+
+  /// The packets that change, as boxes that don't overlap within one hook.
+  public var changes: [Change] = []
+  /// False where there was more to say than the limit allowed: what is there is right, and there is more.
+  public var isComplete = true
+
+  public var isEmpty: Bool { changes.isEmpty }
+}
+
+/// Compares two rulesets by what they do with packets, at each hook, and not by how they are written.
+///
+/// Addresses that every lookup of the base chains treats alike are one class; for each pair of a source's class and a
+/// destination's, the two ways through the base chain are diagrams, whose parting is what changes. A pair whose way leads through
+/// nothing but what is the same on both sides isn't walked.
+public struct TrafficComparison {
+  private let live: Ruleset
+  private let planned: Ruleset
+  private var sides: (live: RulesetDiagrams, planned: RulesetDiagrams)
+  private var store: DiagramStore
+  private var sameness: Sameness
+
+  public init(live: Ruleset, planned: Ruleset) {
+    self.live = live
+    self.planned = planned
+    sides = (RulesetDiagrams(live), RulesetDiagrams(planned))
+    store = DiagramStore()
+    sameness = Sameness(live, planned)
+  }
+
+  /// - Parameter limit: how many boxes are looked for before the rest is left.
+  public static func compare(
+    live: Ruleset, planned: Ruleset, limit: Int = 1000
+  ) throws(DiagramBudgetExceeded) -> TrafficDifference {
+    var comparison = TrafficComparison(live: live, planned: planned)
+    var result = TrafficDifference()
+    for hook in Hook.allCases where result.isComplete { try comparison.compare(hook, limit, &result) }
+    result.changes = merged(result.changes)
+    return result
+  }
+
+  private mutating func compare(
+    _ hook: Hook, _ limit: Int, _ result: inout TrafficDifference
+  ) throws(DiagramBudgetExceeded) {
+    let before = TrafficComparison.baseChains(live, hook)
+    let after = TrafficComparison.baseChains(planned, hook)
+    if before.isEmpty && after.isEmpty { return }
+    let isSameBase =
+      before.count == after.count
+      && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
+    let sources = classes(before, after, .source)
+    let destinations = classes(before, after, .destination)
+    for family in IPFamily.allCases {
+      for source in sources where source.family == family {
+        for destination in destinations where destination.family == family {
+          if isSameBase && source.isSame && destination.isSame { continue }
+          let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
+            .narrowed(.destination, toAddresses: destination.values, of: family)
+          let first = try TrafficComparison.outcome(
+            before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a })
+          let second = try TrafficComparison.outcome(
+            after, &sides.planned, &store, source.planned.merging(destination.planned) { a, _ in a })
+          if first == second { continue }
+          let parts = try store.combine(first, second, TrafficComparison.kind)
+          let here = try store.overlay(box, parts, on: .leaf(0))
+          for kind in TrafficDifference.Kind.allCases {
+            store.forEachBox(here, kind.rawValue) { packets in
+              guard let witness = packets.example() else { return true }
+              if result.changes.count == limit {
+                result.isComplete = false
+                return false
+              }
+              result.changes.append(.init(hook: hook, kind: kind, packets: packets, witness: witness))
+              return true
+            }
+          }
+          if !result.isComplete { return }
+        }
+      }
+    }
+  }
+
+  private static func kind(_ before: Int, _ after: Int) -> Int {
+    let unknown = RulesetDiagrams.Outcome.unknown.rawValue
+    if before == after { return 0 }
+    if before == unknown || after == unknown { return TrafficDifference.Kind.unknown.rawValue }
+    let drop = RulesetDiagrams.Outcome.drop.rawValue
+    return (before == drop ? TrafficDifference.Kind.opens : .closes).rawValue
+  }
+
+  /// What a hook's base chains, one after the other, make of a packet; a table with flags is taken to enforce nothing, as
+  /// `dormant` says.
+  private static func outcome(
+    _ chains: [Chain], _ side: inout RulesetDiagrams, _ store: inout DiagramStore, _ found: [String: Verdict?]
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = Diagram.leaf(RulesetDiagrams.Outcome.accept.rawValue)
+    for chain in chains.reversed() {
+      let own = try side.baseChain(chain.name, found: found, in: &store)
+      // an accept ends this chain only
+      result = try store.replace(RulesetDiagrams.Outcome.accept.rawValue, in: own, by: result)
+    }
+    return result
+  }
+
+  private static func baseChains(_ ruleset: Ruleset, _ hook: Hook) -> [Chain] {
+    if ruleset.hasTableFlags { return [] }
+    return ruleset.chains.filter { $0.base?.hook == hook && $0.base?.type == "filter" }
+      .sorted { ($0.base!.priority, $0.name) < ($1.base!.priority, $1.name) }
+  }
+
+  // MARK: - Classes of addresses
+
+  /// The addresses that the base chains' lookups treat alike.
+  private struct Class {
+    var family: IPFamily
+    var values: IntervalSet
+    /// What each map finds for them.
+    var live: [String: Verdict?]
+    var planned: [String: Verdict?]
+    var isSame: Bool
+  }
+
+  private mutating func classes(_ before: [Chain], _ after: [Chain], _ axis: PacketAxis) -> [Class] {
+    var result: [Class] = []
+    for family in IPFamily.allCases {
+      let old = TrafficComparison.maps(live, before, axis)
+      let new = TrafficComparison.maps(planned, after, axis)
+      // every element of every map is a label; pieces with equal verdicts, map by map, are one class
+      var labelled: [(interval: Interval, label: Int32)] = []
+      var verdicts: [(map: Int, verdict: Verdict)] = []
+      for (place, map) in (old + new).enumerated() where map.family == family {
+        var numbers: [Verdict: Int32] = [:]
+        for (index, verdict) in map.map.elements.verdicts.enumerated() {
+          let number: Int32
+          if let known = numbers[verdict] {
+            number = known
+          } else {
+            number = Int32(verdicts.count)
+            numbers[verdict] = number
+            verdicts.append((place, verdict))
+          }
+          labelled.append((map.map.elements.keys[index].first!, number))
+        }
+      }
+      var groups: [[Int32]: [Interval]] = [:]
+      var order: [[Int32]] = []
+      var covered: [Interval] = []
+      for piece in IntervalPartition.pieces(labelled) {
+        if groups[piece.labels] == nil { order.append(piece.labels) }
+        groups[piece.labels, default: []].append(piece.interval)
+        covered.append(piece.interval)
+      }
+      let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(IntervalSet(covered))
+      if !rest.isEmpty {
+        order.append([])
+        groups[[]] = rest.intervals
+      }
+      for labels in order {
+        var known = (live: [String: Verdict?](), planned: [String: Verdict?]())
+        for (place, map) in (old + new).enumerated() {
+          let verdict = labels.lazy.map { verdicts[Int($0)] }.first { $0.map == place }?.verdict
+          if place < old.count {
+            known.live[map.map.name] = .some(verdict)
+          } else {
+            known.planned[map.map.name] = .some(verdict)
+          }
+        }
+        result.append(
+          Class(
+            family: family, values: IntervalSet(groups[labels]!), live: known.live, planned: known.planned,
+            isSame: sameness.targets(known.live, known.planned)))
+      }
+    }
+    return result
+  }
+
+  /// The named maps that the chains' own rules look an address up in, whole: without flags that aren't known here.
+  private static func maps(_ ruleset: Ruleset, _ chains: [Chain], _ axis: PacketAxis) -> [(map: VerdictMap, family: IPFamily)] {
+    var result: [(map: VerdictMap, family: IPFamily)] = []
+    var names: Set<String> = []
+    for rule in chains.lazy.flatMap(\.rules) {
+      guard case .lookup(let lookup) = rule.expressions.last, case .named(let name) = lookup.source,
+        case .field(let field) = lookup.key, let (own, family) = field.addressAxis, own == axis,
+        names.insert(name).inserted, let map = ruleset.maps.first(where: { $0.name == name }), map.unknown.isEmpty
+      else { continue }
+      result.append((map, family))
+    }
+    return result
+  }
+
+  // MARK: - For the reader
+
+  /// Boxes that differ on one axis only are one box: done until there are none.
+  private static func merged(_ changes: [TrafficDifference.Change]) -> [TrafficDifference.Change] {
+    var result = changes
+    var isDone = false
+    while !isDone {
+      isDone = true
+      for axis in PacketAxis.allCases.reversed() {
+        var places: [BoxKey: Int] = [:]
+        var next: [TrafficDifference.Change] = []
+        for change in result {
+          var others = PacketBox()
+          for condition in change.packets.conditions where condition.axis != axis {
+            others.narrow(condition.axis, to: condition.values)
+          }
+          let key = BoxKey(hook: change.hook, kind: change.kind, box: others)
+          if let place = places[key] {
+            next[place].packets = others.narrowed(axis, to: next[place].packets[axis].union(change.packets[axis]))
+            isDone = false
+          } else {
+            places[key] = next.count
+            next.append(change)
+          }
+        }
+        result = next
+      }
+    }
+    return result
+  }
+
+  private struct BoxKey: Hashable {
+    var hook: Hook
+    var kind: TrafficDifference.Kind
+    var box: PacketBox
+  }
+}
+
+/// Which parts of two rulesets are written alike, down to all that they lead to.
+struct Sameness {
+  private let live: RulesetIndex
+  private let planned: RulesetIndex
+  private var known: [String: Bool] = [:]
+
+  init(_ live: Ruleset, _ planned: Ruleset) {
+    self.live = RulesetIndex(live)
+    self.planned = RulesetIndex(planned)
+  }
+
+  /// Whether two chains of one name do the same, whatever the base chains' maps hold.
+  mutating func chain(_ name: String, _ other: String) -> Bool {
+    if name != other { return false }
+    if let known = known[name] { return known }
+    // a loop, which no kernel takes, says nothing against it
+    known[name] = true
+    let result = compare(name)
+    known[name] = result
+    return result
+  }
+
+  private mutating func compare(_ name: String) -> Bool {
+    guard let a = live.chains[name], let b = planned.chains[name], a.rules.count == b.rules.count else { return false }
+    for (x, y) in zip(a.rules, b.rules) {
+      if x.expressions != y.expressions { return false }
+      for expression in x.expressions {
+        switch expression {
+        case .match(let match):
+          if case .named(let set) = match.operand, !isSameSet(set) { return false }
+        case .verdict(let verdict):
+          if !target(verdict) { return false }
+        case .lookup(let lookup):
+          switch lookup.source {
+          case .anonymous(let elements):
+            if !elements.verdicts.allSatisfy({ target($0) }) { return false }
+          case .named(let map):
+            // an address map of a base chain is compared class by class
+            let isByClass = a.base != nil && lookup.key.fields.count == 1 && lookup.key.fields[0].addressAxis != nil
+            if !isByClass {
+              guard let old = live.maps[map], let new = planned.maps[map], old.elements.keys.count == new.elements.keys.count,
+                old.elements.sorted == new.elements.sorted, old.elements.verdicts.allSatisfy({ target($0) })
+              else { return false }
+            }
+          }
+        case .namedLimit, .limit, .log, .counter: break
+        case .unknown: return false
+        }
+      }
+    }
+    return true
+  }
+
+  private func isSameSet(_ name: String) -> Bool {
+    guard let a = live.sets[name], let b = planned.sets[name] else { return false }
+    return a.unknown == b.unknown && a.elements.sorted == b.elements.sorted
+  }
+
+  private mutating func target(_ verdict: Verdict) -> Bool {
+    switch verdict {
+    case .accept, .drop, .return, .continue: true
+    case .jump(let name), .goto(let name): chain(name, name)
+    }
+  }
+
+  /// Whether what the maps find leads to the same on both sides.
+  mutating func targets(_ a: [String: Verdict?], _ b: [String: Verdict?]) -> Bool {
+    if a != b { return false }
+    for case let verdict? in a.values where !target(verdict) { return false }
+    return true
+  }
+}
+
+extension Elements {
+  /// The elements in an order that doesn't depend on where they came from.
+  fileprivate var sorted: [[Interval]] {
+    (0..<count).map { Array(self[$0]) }.sorted { $0.lexicographicallyPrecedes($1) }
+  }
+}
+
+extension VerdictElements {
+  fileprivate var sorted: [VerdictElement] {
+    (0..<count).map { VerdictElement(key: Array(keys[$0]), verdict: verdicts[$0]) }
+      .sorted { $0.key.lexicographicallyPrecedes($1.key) }
+  }
+}
+
+private struct VerdictElement: Equatable {
+  var key: [Interval]
+  var verdict: Verdict
+}
+
+/// A ruleset's objects by name.
+private struct RulesetIndex {
+  let chains: [String: Chain]
+  let sets: [String: NamedSet]
+  let maps: [String: VerdictMap]
+
+  init(_ ruleset: Ruleset) {
+    chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
+    sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
+    maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
+  }
+}
