@@ -60,42 +60,49 @@ extension BlockParser {
     let start = position
     let startColumn = column
     switch lead(inside: indent) {
-    case .nothing: return
     case .elsewhere: return node(inside: indent)
     case .collection:
       flow(inside: indent)
-      finishFlow(start: start, inside: indent)
+      return finishFlow(start: start, inside: indent)
+    case .nothing: break
     case .scalar:
-      guard let scalar = scanScalar() else {
-        appendEmpty(at: start, isBroken: true)
-        return skipEntry(deeperThan: indent)
-      }
-      if skipColon(behind: scalar) {
-        mapping(at: startColumn, inside: indent, first: scalar)
-      } else {
+      guard let scalar = scanScalar() else { break }
+      if skipColon(behind: scalar) { return mapping(at: startColumn, inside: indent, first: scalar) }
+      if !scalar.isBroken, !peekBelow({ $0.column == startColumn && $0.looksLikeKey }) {
         append(scalar)
-        finishScalar(scalar, inside: indent)
+        return finishScalar(scalar, inside: indent)
       }
+      if !scalar.isBroken { reportMissingColon(behind: scalar) }
     }
+    skipError(from: start, at: startColumn, inside: indent)
+  }
+
+  /// Behind an error at the beginning of a node: goes on with the mapping whose first entry was lost, if there seems to be one.
+  private mutating func skipError(from start: Int, at keyColumn: Int, inside indent: Int) {
+    skipEntry(deeperThan: keyColumn)
+    if column == keyColumn, looksLikeKey { return mapping(at: keyColumn, inside: indent, first: nil) }
+    appendEmpty(at: start, isBroken: true)
+    if column > indent { skipEntry(deeperThan: indent) }
   }
 
   // MARK: - Mappings
 
-  /// A block mapping whose first key and its colon have been read.
-  private mutating func mapping(at keyColumn: Int, inside indent: Int, first: Scalar) {
+  /// A block mapping whose first key and its colon have been read, or lost in an error.
+  private mutating func mapping(at keyColumn: Int, inside indent: Int, first: Scalar?) {
+    let start = first?.start ?? position
     guard canDescend() else {
-      appendEmpty(at: first.start, isBroken: true)
+      appendEmpty(at: start, isBroken: true)
       return skipEntry(deeperThan: indent)
     }
-    let mapping = open(.mapping, at: first.start)
-    var key = first
+    let mapping = open(.mapping, at: start)
+    if first == nil { markBroken(mapping) }
     var toleratedColumn = keyColumn
-    repeat {
+    var next = first ?? nextKey(in: mapping, at: keyColumn, inside: indent, tolerated: &toleratedColumn)
+    while let key = next {
       append(key)
       value(of: key, at: keyColumn)
-      guard let next = nextKey(in: mapping, at: keyColumn, inside: indent, tolerated: &toleratedColumn) else { break }
-      key = next
-    } while true
+      next = nextKey(in: mapping, at: keyColumn, inside: indent, tolerated: &toleratedColumn)
+    }
     close(mapping)
     depth -= 1
   }
@@ -152,8 +159,10 @@ extension BlockParser {
     }
     let start = position
     switch lead(inside: keyColumn) {
-    case .nothing: return
-    case .elsewhere: return node(inside: keyColumn)
+    case .nothing:
+      appendEmpty(at: start, isBroken: true)
+      skipEntry(deeperThan: keyColumn)
+    case .elsewhere: node(inside: keyColumn)
     case .collection:
       flow(inside: keyColumn)
       finishFlow(start: start, inside: keyColumn)
@@ -177,7 +186,7 @@ extension BlockParser {
     if column > keyColumn {
       node(inside: keyColumn)
     } else if column == keyColumn, isAtDash {
-      sequence(at: keyColumn, inside: keyColumn - 1)
+      sequence(at: keyColumn, inside: keyColumn - 1, isAtKey: true)
     } else {
       appendEmpty(at: emptyAt)
     }
@@ -185,8 +194,8 @@ extension BlockParser {
 
   // MARK: - Sequences
 
-  /// A block sequence; where it stands at its key's own column, `indent` is one less than that.
-  private mutating func sequence(at dashColumn: Int, inside indent: Int) {
+  /// A block sequence; where it stands at its key's own column (`isAtKey`), `indent` is one less than that.
+  private mutating func sequence(at dashColumn: Int, inside indent: Int, isAtKey: Bool = false) {
     guard canDescend() else {
       appendEmpty(at: position, isBroken: true)
       return skipEntry(deeperThan: indent)
@@ -195,8 +204,7 @@ extension BlockParser {
     var toleratedColumn = dashColumn
     while column > indent {
       guard isAtDash else {
-        // A key in the dashes' column ends a sequence that stands at its key's own indentation.
-        if column == dashColumn, indent == dashColumn - 1, looksLikeKey { break }
+        if isAtKey, column == dashColumn, looksLikeKey { break }
         reportMissingDash(dashColumn: dashColumn)
         markBroken(sequence)
         skipEntry(deeperThan: dashColumn)

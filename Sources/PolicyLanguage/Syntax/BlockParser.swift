@@ -159,6 +159,15 @@ struct BlockParser {
     isSkipping = false
   }
 
+  /// What `look` finds at the next content below the current line; the parser stays where it is.
+  func peekBelow(_ look: (borrowing BlockParser) -> Bool) -> Bool {
+    var ahead = self
+    ahead.isSkipping = true
+    ahead.position = endOfLine
+    ahead.advance()
+    return look(ahead)
+  }
+
   /// A range without the blanks at its end.
   func trimmed(_ range: Range<Int>) -> Range<Int> {
     var end = range.upperBound

@@ -142,8 +142,17 @@ extension BlockParser {
 
   /// A scalar of flow style; nil if none can begin here, which is reported and skipped.
   private mutating func flowScalar() -> Scalar? {
-    while current == UInt8(ascii: "&") || current == UInt8(ascii: "!") {
-      reportProperty()
+    lead: while true {
+      let next = byte(position + 1)
+      switch current {
+      case UInt8(ascii: "&"), UInt8(ascii: "!"): reportProperty()
+      case UInt8(ascii: "-") where next.isBlankOrBreak || next.isFlowIndicator:
+        reports.error(
+          "unexpected-dash", "a dash stands between brackets", at: position..<position + 1,
+          help: "separate entries by commas, and leave the dashes out")
+        position += 1
+      default: break lead
+      }
       skipBlanks()
       if current.isFlowIndicator || current.isBreak { return nil }
     }
@@ -151,13 +160,6 @@ extension BlockParser {
     let next = byte(position + 1)
     switch current {
     case UInt8(ascii: "\""), UInt8(ascii: "'"): return scanQuoted(inFlow: true)
-    case UInt8(ascii: "-") where next.isBlankOrBreak || next.isFlowIndicator:
-      reports.error(
-        "unexpected-dash", "a dash stands between brackets", at: start..<start + 1,
-        help: "separate entries by commas, and leave the dashes out")
-      position += 1
-      skipBlanks()
-      return nil
     case UInt8(ascii: "?"), UInt8(ascii: ":"):
       if next.isBlankOrBreak { _ = canBegin() }
       skipFlowJunk()

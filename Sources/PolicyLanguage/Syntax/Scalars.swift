@@ -16,7 +16,7 @@ enum Lead {
   case scalar
   /// A bracket.
   case collection
-  /// An error without a value; a broken empty node stands for it, and its lines are skipped.
+  /// An error without a value.
   case nothing
   /// The value begins on a line below, behind something that was reported.
   case elsewhere
@@ -26,22 +26,19 @@ enum Lead {
 extension BlockParser {
   /// Looks at a block node's first character, and reports and skips what is not in the language in front of it.
   mutating func lead(inside indent: Int) -> Lead {
-    let start = position
     while current == UInt8(ascii: "&") || current == UInt8(ascii: "!") {
       reportProperty()
       skipBlanks()
       if current.isBreak || current == UInt8(ascii: "#") {
-        finishLine()
-        if column > indent { return .elsewhere }
-        appendEmpty(at: start, isBroken: true)
+        if peekBelow({ $0.column > indent }) {
+          finishLine()
+          return .elsewhere
+        }
         return .nothing
       }
     }
     if current == UInt8(ascii: "[") || current == UInt8(ascii: "{") { return .collection }
-    if canBegin() { return .scalar }
-    appendEmpty(at: start, isBroken: true)
-    skipEntry(deeperThan: indent)
-    return .nothing
+    return canBegin() ? .scalar : .nothing
   }
 
   /// Whether a scalar can begin here; reports what stands here if not.
