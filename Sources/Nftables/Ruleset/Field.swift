@@ -1,4 +1,7 @@
 /// What an expression loads from a packet: nft's own words.
+///
+/// nft puts what a field needs in front of it, and so a field means that too: `ip saddr` that the packet is IPv4, `icmp type` that it
+/// is IPv4 and ICMP. `Packet.value(of:)` says when there is nothing to load.
 public enum Field: Hashable, Sendable, CaseIterable {
   /// `meta nfproto`: 2 is IPv4, 10 is IPv6.
   case nfproto
@@ -14,8 +17,10 @@ public enum Field: Hashable, Sendable, CaseIterable {
   case sourcePort
   /// `th dport`: bytes 2 and 3.
   case destinationPort
+  /// `icmp type`, `icmp code`: of IPv4 packets whose protocol is ICMP.
   case icmpType
   case icmpCode
+  /// `icmpv6 type`, `icmpv6 code`: of IPv6 packets whose protocol is ICMPv6.
   case icmpv6Type
   case icmpv6Code
   /// `iifname`, `oifname`: the name as 16 bytes, zero-filled, the first byte highest (`Field.encode(interface:)`).
