@@ -46,10 +46,11 @@ public enum Compiler {
   ) -> Enforcement? {
     guard let host = options.host else { return .gateway }
     guard let index = policy.instances.firstIndex(where: { $0.name == host }) else {
+      let nearest = Suggestion.nearest(host, among: policy.instances.map(\.name))
       diagnostics.append(
         Diagnostic(
           .error, "unknown-host", "the policy has no instance `\(host)`", at: nil,
-          help: "name one of the policy's instances behind --host"))
+          help: nearest.map { "did you mean `\($0)`?" } ?? "name one of the policy's instances behind --host"))
       return nil
     }
     let instance = policy.instances[index]

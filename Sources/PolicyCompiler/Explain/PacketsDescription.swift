@@ -1,0 +1,139 @@
+public import PacketSpace
+public import PolicyLanguage
+
+/// A box of packets in the policy's words.
+public struct PacketsDescription: Hashable, Sendable {
+  /// `tcp/443`, `all`, `tcp/22 from port 1024-65535`.
+  public var service: String
+  /// A name where one fits, else addresses.
+  public var from: String
+  public var to: String
+  /// What else must hold, such as a link or a connection's state; empty for nothing.
+  public var circumstances: String
+}
+
+/// Finds names for sets of addresses: the reader of a difference knows `web`, and not its forty addresses.
+public struct PacketsDescriber: Sendable {
+  private var names: [IPFamily: [IntervalSet: String]] = [:]
+  private let groups: [(name: String, members: AddressSet)]
+  /// How many ranges or ports are written out.
+  private static let longest = 4
+
+  /// Of several names for one set an instance's goes before a group's, and a group's before a prefix list's.
+  public init(_ policy: Policy) {
+    groups = policy.groups.map { ($0.name, $0.members) }
+    for family in IPFamily.allCases {
+      var own: [IntervalSet: String] = [:]
+      for list in policy.prefixLists.reversed() { own[list.addresses[family]] = list.name }
+      for group in policy.groups.reversed() { own[group.members[family]] = group.name }
+      for instance in policy.instances.reversed() { own[instance.addresses[family]] = instance.name }
+      own[IntervalSet()] = nil
+      names[family] = own
+    }
+  }
+
+  public func describe(_ box: PacketBox) -> PacketsDescription {
+    let families = IPFamily.allCases.filter { box[.family].contains(UInt128($0.rawValue)) }
+    return PacketsDescription(
+      service: PacketsDescriber.service(box), from: addresses(box[.source], families),
+      to: addresses(box[.destination], families),
+      circumstances: PacketsDescriber.circumstances(box))
+  }
+
+  // MARK: - Addresses
+
+  private func addresses(_ values: IntervalSet, _ families: [IPFamily]) -> String {
+    if families.count == 2 {
+      // an axis that speaks of addresses has a family above it, so both families mean that nothing is said
+      return "any"
+    }
+    let family = families.first ?? .ipv4
+    let own = values.intersection(IntervalSet([Interval(0, family.maximum)]))
+    if own.intervals == [Interval(0, family.maximum)] { return family == .ipv4 ? "any IPv4 address" : "any IPv6 address" }
+    if let name = names[family]?[own] { return name }
+    let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(own)
+    if let name = names[family]?[rest] { return "any \(family == .ipv4 ? "IPv4" : "IPv6") address but \(name)" }
+    if rest.intervals.count < own.intervals.count || rest.intervals.count <= 2 && own.intervals.count > 1 {
+      return "any \(family == .ipv4 ? "IPv4" : "IPv6") address but \(PacketsDescriber.list(rest, family))"
+    }
+    let text = PacketsDescriber.list(own, family)
+    let holders = groups.filter { own.isSubset(of: $0.members[family]) }.map(\.name)
+    return holders.isEmpty || holders.count > 3 ? text : "\(text) (of \(holders.joined(separator: ", ")))"
+  }
+
+  private static func list(_ values: IntervalSet, _ family: IPFamily) -> String {
+    joined(values.intervals.map { AddressRange(family, $0.lower, $0.upper).description })
+  }
+
+  private static func joined(_ words: [String]) -> String {
+    words.count <= longest
+      ? words.joined(separator: ", ") : words.prefix(longest).joined(separator: ", ") + " and \(words.count - longest) more"
+  }
+
+  // MARK: - Services
+
+  private static func service(_ box: PacketBox) -> String {
+    let protocols = box[.ipProtocol]
+    let whole = Interval(0, PacketAxis.ipProtocol.maximum)
+    let second = box[.secondWord]
+    let first = box[.firstWord]
+    if protocols.intervals == [whole] {
+      return ports(second, .secondWord).map { "every protocol with \($0) at the port's place" } ?? "all"
+    }
+    let count = protocols.intervals.reduce(0) { $0 + Int($1.upper - $1.lower) + 1 }
+    if count > 128 {
+      let rest = IntervalSet([whole]).subtracting(protocols)
+      return "every protocol but \(joined(rest.intervals.flatMap { ($0.lower...$0.upper).map(name) }))"
+    }
+    let words = protocols.intervals.flatMap { $0.lower...$0.upper }.map { number in
+      let p = IPProtocol(rawValue: UInt8(number))
+      if p == .icmp || p == .icmpv6 { return name(number) + (types(first).map { " \($0)" } ?? "") }
+      var text = name(number)
+      if let destination = ports(second, .secondWord) { text += "/\(destination)" }
+      if let source = ports(first, .firstWord) { text += " from port \(source)" }
+      return text
+    }
+    return joined(words)
+  }
+
+  private static func name(_ number: UInt128) -> String { IPProtocol(rawValue: UInt8(number)).policyName }
+
+  /// Ports in words; nil where all of them are in.
+  private static func ports(_ values: IntervalSet, _ axis: PacketAxis) -> String? {
+    let ports = values.intersection(IntervalSet([Interval(0, 0xFFFF)]))
+    if ports.intervals == [Interval(0, 0xFFFF)] { return nil }
+    if ports.isEmpty { return "(none, the packet is too short)" }
+    let rest = IntervalSet([Interval(0, 0xFFFF)]).subtracting(ports)
+    let spelled = { (set: IntervalSet) in
+      joined(set.intervals.map { PortRange(UInt16($0.lower), UInt16($0.upper)).description })
+    }
+    return rest.intervals.count < ports.intervals.count ? "any but \(spelled(rest))" : spelled(ports)
+  }
+
+  private static func types(_ values: IntervalSet) -> String? {
+    let words = values.intersection(IntervalSet([Interval(0, 0xFFFF)]))
+    if words.intervals == [Interval(0, 0xFFFF)] { return nil }
+    let parts = words.intervals.map { interval in
+      let (low, high) = (interval.lower >> 8, interval.upper >> 8)
+      if interval.lower & 0xFF == 0, interval.upper & 0xFF == 0xFF {
+        return low == high ? "type \(low)" : "types \(low)-\(high)"
+      }
+      return low == high && interval.isSingle
+        ? "type \(low) code \(interval.lower & 0xFF)"
+        : "type \(low) code \(interval.lower & 0xFF) to type \(high) code \(interval.upper & 0xFF)"
+    }
+    return parts.isEmpty ? "without a type" : joined(parts)
+  }
+
+  private static func circumstances(_ box: PacketBox) -> String {
+    var words: [String] = []
+    let states: [(UInt128, String)] = [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")]
+    let open = states.filter { box[.connectionState].contains($0.0) }.map(\.1)
+    if open.count < states.count, open != ["related", "new", "untracked"], open != ["new", "untracked"], open != ["new"] {
+      words.append("state \(open.joined(separator: ", "))")
+    }
+    if box.conditions.contains(where: { $0.axis == .inputLink }) { words.append("by some links in only") }
+    if box.conditions.contains(where: { $0.axis == .outputLink }) { words.append("by some links out only") }
+    return words.joined(separator: ", ")
+  }
+}
