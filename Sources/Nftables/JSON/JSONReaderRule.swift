@@ -32,7 +32,7 @@ struct JSONRuleReader {
       guard isAnonymousCounter(value) else { return false }
       expressions.append(.counter)
     } else if tree.is(key, "limit") {
-      if let name = tree.string(value) {
+      if let name = tree.name(value) {
         expressions.append(.namedLimit(name))
       } else if let rate = tree.packetsPerSecond(value, besides: []) {
         expressions.append(.limit(packetsPerSecond: rate))
@@ -78,9 +78,9 @@ struct JSONRuleReader {
       let (key, protocols) = tree.key(keyNode)
     else { return false }
     let source: VerdictLookup.Source
-    if let name = tree.string(data) {
-      guard name.hasPrefix("@") else { return false }
-      source = .named(String(name.dropFirst()))
+    if tree.kind(data) == .string {
+      guard let name = setName(data) else { return false }
+      source = .named(name)
     } else {
       guard let (setKey, set) = tree.onlyMember(data), tree.is(setKey, "set") else { return false }
       let types = key.fields.map(\.dataType)
@@ -92,6 +92,7 @@ struct JSONRuleReader {
         }
         elements.append(contentsOf: element, verdict: verdict)
       }
+      if elements.isEmpty { return false }
       source = .anonymous(elements)
     }
     guard appendProtocols(protocols) else { return false }
@@ -111,8 +112,7 @@ struct JSONRuleReader {
 
   private func operand(_ node: JSONTree.Node, _ key: Key) -> Operand? {
     let types = key.fields.map(\.dataType)
-    if let text = tree.string(node), text.hasPrefix("@") {
-      let name = String(text.dropFirst())
+    if let name = setName(node) {
       // a link may be called @x too, and is listed like a set
       if types != [.interfaceName] || setNames.contains(name) { return .named(name) }
     }
@@ -122,10 +122,16 @@ struct JSONRuleReader {
         guard let element = tree.element(node, types) else { return nil }
         elements.append(contentsOf: element)
       }
-      return .anonymous(elements)
+      return elements.isEmpty ? nil : .anonymous(elements)
     }
     guard let element = tree.element(node, types) else { return nil }
     return types.count == 1 ? .value(element[0]) : .anonymous(Elements(stride: types.count, element))
+  }
+
+  /// The set or map that `"@name"` names, where its name is one that `TextWriter` writes.
+  private func setName(_ node: JSONTree.Node) -> String? {
+    guard let text = tree.string(node), text.hasPrefix("@"), text.utf8.count > 1 else { return nil }
+    return text.utf8.dropFirst().allSatisfy(SafeText.isName) ? String(text.dropFirst()) : nil
   }
 
   /// One state, or a list of them.
@@ -151,7 +157,8 @@ struct JSONRuleReader {
   }
 
   private func log(_ node: JSONTree.Node) -> Expression? {
-    var prefix: String?
+    guard tree.kind(node) == .literalNull || tree.kind(node) == .object else { return nil }
+    var prefix = ""
     var group: UInt16?
     for (key, value) in tree.members(node) {
       if tree.is(key, "prefix"), let text = tree.string(value) {
@@ -164,7 +171,7 @@ struct JSONRuleReader {
         return nil
       }
     }
-    return prefix.map { .log(prefix: $0, group: group) }
+    return .log(prefix: prefix, group: group)
   }
 }
 

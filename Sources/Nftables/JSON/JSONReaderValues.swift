@@ -61,21 +61,21 @@ extension JSONTree {
     return Interval(range.lower, range.upper)
   }
 
-  /// A link's name: an asterisk at the end stands for any rest, one behind a backslash for itself.
+  /// A link's name, of letters that `TextWriter` writes; an asterisk at the end stands for any rest.
   private func interface(_ node: Node) -> Interval? {
-    guard var name = string(node), !name.utf8.contains(0) else { return nil }
-    var isWildcard = false
-    if name.hasSuffix("\\*") {
-      name.removeLast(2)
-      name += "*"
-    } else if name.hasSuffix("*") {
-      name.removeLast()
-      isWildcard = true
-    }
-    guard (1...15).contains(name.utf8.count) else { return nil }
+    guard var name = string(node) else { return nil }
+    let isWildcard = name.hasSuffix("*")
+    if isWildcard { name.removeLast() }
+    guard (1...15).contains(name.utf8.count), name.utf8.allSatisfy(SafeText.isLink) else { return nil }
     let value = Field.encode(interface: name)
     let open = UInt128(8 * (16 - name.utf8.count))
     return isWildcard ? Interval(value, value | ((1 << open) - 1)) : Interval(value)
+  }
+
+  /// A name of a chain, set or limit of letters that `TextWriter` writes.
+  func name(_ node: Node) -> String? {
+    guard let text = string(node), !text.isEmpty, text.utf8.allSatisfy(SafeText.isName) else { return nil }
+    return text
   }
 
   /// An element's fields: one value, or a concatenation of as many as there are types.
@@ -101,7 +101,7 @@ extension JSONTree {
       if self.is(key, "continue") { return .continue }
       return nil
     }
-    guard let (targetKey, targetNode) = onlyMember(value), self.is(targetKey, "target"), let target = string(targetNode) else {
+    guard let (targetKey, targetNode) = onlyMember(value), self.is(targetKey, "target"), let target = name(targetNode) else {
       return nil
     }
     if self.is(key, "jump") { return .jump(target) }

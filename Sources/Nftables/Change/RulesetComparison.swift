@@ -1,0 +1,70 @@
+import PacketSpace
+
+extension RulesetDifference {
+  /// Compares a table as it was read with the one that is meant. A `live` of nil is a table that isn't there.
+  public static func compare(live: Ruleset?, planned: Ruleset) -> RulesetDifference {
+    var difference = RulesetDifference(
+      tableName: planned.tableName, table: tableState(live, planned), limits: [], chains: [], sets: [], unknown: [])
+    guard let live, difference.table != .flaggedAndCutOff else { return difference }
+    difference.limits = limits(live.limits, planned.limits)
+    difference.chains = pairs(live.chains, planned.chains, \.name).compactMap { ChainDifference(live: $0, planned: $1) }
+    difference.sets =
+      pairs(live.maps.map(SetContent.init), planned.maps.map(SetContent.init), \.name).compactMap { SetDifference($0, $1) }
+      + pairs(live.sets.map(SetContent.init), planned.sets.map(SetContent.init), \.name).compactMap { SetDifference($0, $1) }
+    difference.unknown = texts(live.unknown, planned.unknown)
+    return difference
+  }
+
+  private static func tableState(_ live: Ruleset?, _ planned: Ruleset) -> TableState? {
+    guard let live else { return .missing }
+    if live.isCutOff || planned.isCutOff { return .flaggedAndCutOff }
+    if live.hasTableFlags == planned.hasTableFlags { return nil }
+    return live.hasTableFlags ? .flagged : .unflagged
+  }
+
+  private static func limits(_ live: [NamedLimit], _ planned: [NamedLimit]) -> [Change<NamedLimit>] {
+    pairs(live, planned, \.name).filter { $0 != $1 }.map { Change(live: $0, planned: $1) }
+  }
+
+  /// What has the same name on both sides side by side, in the planned order; then what is live only.
+  private static func pairs<Item>(_ live: [Item], _ planned: [Item], _ name: (Item) -> String) -> [(Item?, Item?)] {
+    let byName = Dictionary(live.map { (name($0), $0) }) { first, _ in first }
+    let names = Set(planned.map(name))
+    return planned.map { (byName[name($0)], $0) } + live.filter { !names.contains(name($0)) }.map { ($0, nil) }
+  }
+
+  /// Texts that are on one side only, however often they stand on the other.
+  static func texts(_ live: [String], _ planned: [String]) -> [Change<String>] {
+    let live = live.sorted()
+    let planned = planned.sorted()
+    return RuleAlignment(live: live, planned: planned).steps.compactMap { step in
+      switch step {
+      case .removed(let place): Change(live: live[place], planned: nil)
+      case .added(let place): Change(live: nil, planned: planned[place])
+      case .moved: nil  // on both sides
+      }
+    }
+  }
+}
+
+extension RulesetDifference.ChainDifference {
+  fileprivate init?(live: Chain?, planned: Chain?) {
+    guard let name = (planned ?? live)?.name else { return nil }
+    self.name = name
+    presence = live == nil ? .added : planned == nil ? .removed : .changed
+    base = live?.base == planned?.base ? nil : RulesetDifference.Change(live: live?.base, planned: planned?.base)
+    rules = RulesetDifference.ChainDifference.rules(live?.rules ?? [], planned?.rules ?? [])
+    if presence == .changed, base == nil, rules.isEmpty { return nil }
+  }
+
+  private static func rules(_ live: [Rule], _ planned: [Rule]) -> [RulesetDifference.RuleChange] {
+    let alignment = RuleAlignment(live: live.map(CanonicalRule.init), planned: planned.map(CanonicalRule.init))
+    return alignment.steps.map { step in
+      switch step {
+      case .removed(let place): .removed(live[place], position: place)
+      case .added(let place): .added(planned[place], position: place)
+      case .moved(let from, let to): .moved(planned[to], from: from, to: to)
+      }
+    }
+  }
+}
