@@ -5,7 +5,9 @@ import Diagnostics
 /// The functions that parse nodes share one convention: each begins with `position` at its first character and `column` that
 /// character's column, appends exactly one node (with what it holds), and ends at the next line that has something on it, or, in
 /// flow collections, right behind the node.
-struct BlockParser {
+///
+/// It is never copied, being large; what only looks at it is inlined, since the compiler copies it for such a call.
+struct BlockParser: ~Copyable {
   let bytes: [UInt8]
   var position = 0
   /// The column of the content at `position`, from 0; `noColumn` where the document has ended.
@@ -20,6 +22,8 @@ struct BlockParser {
   var isFlowAbandoned = false
   /// While text is skipped after an error, its comments and tabs mean nothing.
   var isSkipping = false
+  /// Working space of `checkKeys`.
+  var keys: [UInt32] = []
   /// Places where tabs stand as indentation: the first, and how many.
   private var firstTab: Int?
   private var tabs = 0
@@ -30,7 +34,7 @@ struct BlockParser {
     self.bytes = bytes
     self.reports = reports
     tree = SyntaxTree(file: file, bytes: bytes)
-    tree.nodes.reserveCapacity(bytes.count / 8)
+    tree.nodes.reserveCapacity(bytes.count / 4)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     lineStart = position
   }
@@ -43,20 +47,26 @@ struct BlockParser {
   @inline(__always)
   func byte(_ offset: Int) -> UInt8 { offset < bytes.count ? bytes[offset] : .lineFeed }
 
+  @inline(__always)
   var current: UInt8 { byte(position) }
 
+  @inline(__always)
   func isBreak(_ offset: Int) -> Bool { byte(offset).isBreak }
+  @inline(__always)
   func isBlankOrBreak(_ offset: Int) -> Bool { byte(offset).isBlankOrBreak }
 
   /// A dash with a blank behind it: an element of a block sequence.
+  @inline(__always)
   var isAtDash: Bool { current == UInt8(ascii: "-") && isBlankOrBreak(position + 1) }
 
   /// `---` or `...` at the beginning of a line.
+  @inline(__always)
   func isAtMarker(_ character: UInt8) -> Bool {
     position == lineStart && current == character && byte(position + 1) == character && byte(position + 2) == character
       && isBlankOrBreak(position + 3)
   }
 
+  @inline(__always)
   mutating func skipBlanks() {
     while current.isBlank { position += 1 }
   }
@@ -160,15 +170,18 @@ struct BlockParser {
   }
 
   /// What `look` finds at the next content below the current line; the parser stays where it is.
-  func peekBelow(_ look: (borrowing BlockParser) -> Bool) -> Bool {
-    var ahead = self
-    ahead.isSkipping = true
-    ahead.position = endOfLine
-    ahead.advance()
-    return look(ahead)
+  mutating func peekBelow(_ look: (borrowing BlockParser) -> Bool) -> Bool {
+    let (position, column, lineStart, isSkipping) = (self.position, self.column, self.lineStart, self.isSkipping)
+    self.isSkipping = true
+    self.position = endOfLine
+    advance()
+    let result = look(self)
+    (self.position, self.column, self.lineStart, self.isSkipping) = (position, column, lineStart, isSkipping)
+    return result
   }
 
   /// A range without the blanks at its end.
+  @inline(__always)
   func trimmed(_ range: Range<Int>) -> Range<Int> {
     var end = range.upperBound
     while end > range.lowerBound, bytes[end - 1].isBlank { end -= 1 }

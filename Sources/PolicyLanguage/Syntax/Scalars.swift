@@ -116,6 +116,7 @@ extension BlockParser {
   }
 
   /// Where a plain scalar of block style ends, blanks at its end included.
+  @inline(__always)
   private func endOfPlain(from start: Int) -> Int {
     var end = start
     while end < bytes.count {
@@ -186,6 +187,7 @@ extension BlockParser {
   // MARK: - Colons
 
   /// Whether a colon with a blank behind it follows a scalar that ends at `position`.
+  @inline(__always)
   func colonFollows(_ scalar: Scalar) -> Bool {
     var offset = position
     while byte(offset).isBlank { offset += 1 }

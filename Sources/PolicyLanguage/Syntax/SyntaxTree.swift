@@ -38,6 +38,12 @@ public struct SyntaxTree: Sendable {
     /// The quoted text is not the value as it stands.
     var hasEscapes = false
     var isBroken = false
+
+    /// A scalar's text within its quotes.
+    var content: Range<Int> {
+      let quote = style == .plain ? 0 : 1
+      return Int(start) + quote..<Int(end) - quote
+    }
   }
 
   init(file: Int, bytes: [UInt8]) {
@@ -78,12 +84,10 @@ public struct SyntaxTree: Sendable {
   public func withUTF8<Result>(_ node: SyntaxNode, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
     let stored = self[node]
     guard stored.kind == .scalar else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    let quote = stored.style == .plain ? 0 : 1
-    let range = Int(stored.start) + quote..<Int(stored.end) - quote
     if stored.hasEscapes {
-      return try ScalarText.decode(bytes[range], style: stored.style).withUnsafeBufferPointer(body)
+      return try ScalarText.decode(bytes[stored.content], style: stored.style).withUnsafeBufferPointer(body)
     }
-    return try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[range])) }
+    return try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[stored.content])) }
   }
 
   /// Whether a scalar's value is `text`.
