@@ -54,7 +54,6 @@ public struct TrafficComparison {
     var comparison = TrafficComparison(live: live, planned: planned)
     var result = TrafficDifference()
     for hook in Hook.allCases where result.isComplete { try comparison.compare(hook, limit, &result) }
-    result.changes = merged(result.changes)
     return result
   }
 
@@ -69,6 +68,14 @@ public struct TrafficComparison {
       && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
     let sources = classes(before, after, .source)
     let destinations = classes(before, after, .destination)
+    var boxes: [TrafficDifference.Kind: [PacketBox]] = [:]
+    defer {
+      for kind in TrafficDifference.Kind.allCases {
+        result.changes += PacketBox.merged(boxes[kind] ?? []).compactMap { packets in
+          packets.example().map { .init(hook: hook, kind: kind, packets: packets, witness: $0) }
+        }
+      }
+    }
     for family in IPFamily.allCases {
       for source in sources where source.family == family {
         for destination in destinations where destination.family == family {
@@ -84,12 +91,13 @@ public struct TrafficComparison {
           let here = try store.overlay(box, parts, on: .leaf(0))
           for kind in TrafficDifference.Kind.allCases {
             store.forEachBox(here, kind.rawValue) { packets in
-              guard let witness = packets.example() else { return true }
-              if result.changes.count == limit {
+              // what no packet can be is no change
+              if packets.example() == nil { return true }
+              if boxes.values.reduce(0, { $0 + $1.count }) == limit {
                 result.isComplete = false
                 return false
               }
-              result.changes.append(.init(hook: hook, kind: kind, packets: packets, witness: witness))
+              boxes[kind, default: []].append(packets)
               return true
             }
           }
@@ -205,43 +213,6 @@ public struct TrafficComparison {
       result.append((map, family))
     }
     return result
-  }
-
-  // MARK: - For the reader
-
-  /// Boxes that differ on one axis only are one box: done until there are none.
-  private static func merged(_ changes: [TrafficDifference.Change]) -> [TrafficDifference.Change] {
-    var result = changes
-    var isDone = false
-    while !isDone {
-      isDone = true
-      for axis in PacketAxis.allCases.reversed() {
-        var places: [BoxKey: Int] = [:]
-        var next: [TrafficDifference.Change] = []
-        for change in result {
-          var others = PacketBox()
-          for condition in change.packets.conditions where condition.axis != axis {
-            others.narrow(condition.axis, to: condition.values)
-          }
-          let key = BoxKey(hook: change.hook, kind: change.kind, box: others)
-          if let place = places[key] {
-            next[place].packets = others.narrowed(axis, to: next[place].packets[axis].union(change.packets[axis]))
-            isDone = false
-          } else {
-            places[key] = next.count
-            next.append(change)
-          }
-        }
-        result = next
-      }
-    }
-    return result
-  }
-
-  private struct BoxKey: Hashable {
-    var hook: Hook
-    var kind: TrafficDifference.Kind
-    var box: PacketBox
   }
 }
 

@@ -13,6 +13,12 @@ public struct Mistranslation: Sendable {
   public var problem: String
 }
 
+extension Mistranslation: CustomStringConvertible {
+  public var description: String {
+    "chain \(chain) doesn't do what the policy says: \(problem)" + (packet.map { ", for \($0)" } ?? "")
+  }
+}
+
 /// Proves that a ruleset means its policy, for every packet.
 ///
 /// The policy becomes a diagram by reading its rules, the ruleset another by walking its chains; equal diagrams are one node. It
@@ -102,8 +108,8 @@ struct Verifier {
       // they part only where no packet can be
       return nil
     }
-    let names = "the policy decides \(store.decide(meant, packet)), the ruleset \(store.decide(done, packet))"
-    return Mistranslation(chain: chain, packet: packet, problem: names)
+    let decisions = "the policy's decision is \(store.decide(meant, packet)) and the chain's \(store.decide(done, packet))"
+    return Mistranslation(chain: chain, packet: packet, problem: decisions)
   }
 
   // MARK: - Who has which profile

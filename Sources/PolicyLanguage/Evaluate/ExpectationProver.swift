@@ -45,9 +45,10 @@ public struct ExpectationProver: Sendable {
   /// Whether one claim holds: nil where it does.
   public mutating func prove(_ index: Int) throws(DiagramBudgetExceeded) -> BrokenExpectation? {
     let claim = policy.expectations[index]
-    let sources = addresses(claim.from, except: claim.exceptFrom)
-    let destinations = addresses(claim.to, except: claim.exceptTo)
-    let meant = try packets(claim, sources, destinations)
+    let sources = policy.addresses(claim.from, except: claim.exceptFrom)
+    let destinations = policy.addresses(claim.to, except: claim.exceptTo)
+    var meant = Diagram.leaf(0)
+    for box in diagrams.boxes(claim, sources, destinations) { meant = try store.overlay(box, .leaf(1), on: meant) }
     var example: Packet?
     var pairs = 0
     for (place, destination) in classes.enumerated() {
@@ -79,29 +80,6 @@ public struct ExpectationProver: Sendable {
     guard let example else { return nil }
     let decision = evaluator.decide(example, on: .forwarded)
     return BrokenExpectation(expectation: index, packet: example, decision: decision, pairs: pairs)
-  }
-
-  private func addresses(_ peers: [Peer], except: [Peer]) -> AddressSet {
-    let all = peers.reduce(AddressSet()) { $0.union(policy.addresses(of: $1)) }
-    return all.subtracting(except.reduce(AddressSet()) { $0.union(policy.addresses(of: $1)) })
-  }
-
-  /// The first packets that a claim speaks of: 1 for these.
-  private mutating func packets(
-    _ claim: Expectation, _ sources: AddressSet, _ destinations: AddressSet
-  ) throws(DiagramBudgetExceeded) -> Diagram {
-    var result = Diagram.leaf(0)
-    for service in PolicyDiagrams.boxes(claim.services) {
-      for family in IPFamily.allCases {
-        var box = service.narrowed(.source, toAddresses: sources[family], of: family)
-          .narrowed(.destination, toAddresses: destinations[family], of: family).narrowed(.connectionState, to: Interval(8))
-        if let ports = claim.sourcePorts {
-          box.narrow(.firstWord, to: IntervalSet(ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }))
-        }
-        result = try store.overlay(box, .leaf(1), on: result)
-      }
-    }
-    return result
   }
 
   /// What the groups of a class decide; everything is allowed at an end that isn't protected.

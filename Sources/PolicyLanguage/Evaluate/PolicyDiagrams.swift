@@ -64,6 +64,20 @@ public struct PolicyDiagrams: Sendable {
     }
   }
 
+  /// The first packets of a claim's services between these addresses.
+  public func boxes(_ claim: Expectation, _ sources: AddressSet, _ destinations: AddressSet) -> [PacketBox] {
+    PolicyDiagrams.boxes(claim.services).flatMap { service in
+      IPFamily.allCases.compactMap { family in
+        var box = service.narrowed(.source, toAddresses: sources[family], of: family)
+          .narrowed(.destination, toAddresses: destinations[family], of: family).narrowed(.connectionState, to: Interval(8))
+        if let ports = claim.sourcePorts {
+          box.narrow(.firstWord, to: IntervalSet(ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }))
+        }
+        return box.isEmpty ? nil : box
+      }
+    }
+  }
+
   /// The packets of some services.
   public static func boxes(_ terms: [ServiceTerm]) -> [PacketBox] {
     if terms.contains(.all) { return [PacketBox()] }

@@ -175,7 +175,7 @@ public struct PolicyEvaluator: Sendable {
     return .init(direction: direction, isAllowed: direction == .egress && type == .basic, step: .default(type))
   }
 
-  private func matches(_ rule: Rule, _ packet: Packet, own: IPAddress, peer: IPAddress) -> Bool {
+  func matches(_ rule: Rule, _ packet: Packet, own: IPAddress, peer: IPAddress) -> Bool {
     if let narrowed = rule.own, !narrowed.contains(own) { return false }
     if let ports = rule.sourcePorts {
       guard let port = packet.transport.sourcePort, ports.contains(where: { $0.contains(port) }) else { return false }

@@ -263,4 +263,10 @@ extension Policy {
     case .instance(let index): instances[index].addresses
     }
   }
+
+  /// The addresses of some peers, less those of others.
+  public func addresses(_ peers: [Peer], except: [Peer]) -> AddressSet {
+    let all = peers.reduce(AddressSet()) { $0.union(addresses(of: $1)) }
+    return all.subtracting(except.reduce(AddressSet()) { $0.union(addresses(of: $1)) })
+  }
 }

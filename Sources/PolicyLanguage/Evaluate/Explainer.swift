@@ -1,0 +1,135 @@
+public import PacketSpace
+
+/// Packets that are decided alike, for the same reasons at both ends.
+public struct ExplainedCase: Sendable {
+  public var packets: [PacketBox]
+  /// One of them.
+  public var example: Packet
+  public var decision: Decision
+}
+
+/// Says how a policy decides a set of packets, case by case.
+///
+/// The ends' diagrams are labelled with reasons in place of answers, so the boxes of one pair of reasons are one case.
+public struct Explainer: Sendable {
+  private let policy: Policy
+  private let diagrams: PolicyDiagrams
+  private let evaluator: PolicyEvaluator
+  private let classes: [AddressClasses.Class]
+  private var store = DiagramStore()
+  private var steps: [DecisionStep] = []
+  private var numbers: [DecisionStep: Int] = [:]
+  private var ends: [Direction: [Int: Diagram]] = [:]
+
+  public init(_ policy: Policy) {
+    self.policy = policy
+    diagrams = PolicyDiagrams(policy)
+    evaluator = PolicyEvaluator(policy, .gateway)
+    classes = AddressClasses(policy).classes
+  }
+
+  /// The cases of the first packets that `claim` speaks of, through a gateway, denied ones first; whether it allows or denies
+  /// doesn't matter here.
+  ///
+  /// - Parameter limit: how many boxes are looked for before the rest is left; `isComplete` then is false.
+  public mutating func cases(
+    _ claim: Expectation, limit: Int = 2000
+  ) throws(DiagramBudgetExceeded) -> (cases: [ExplainedCase], isComplete: Bool) {
+    let sources = policy.addresses(claim.from, except: claim.exceptFrom)
+    let destinations = policy.addresses(claim.to, except: claim.exceptTo)
+    var order: [[Int]] = []
+    var boxes: [[Int]: [PacketBox]] = [:]
+    var count = 0
+    for (place, destination) in classes.enumerated() {
+      let to = destination.addresses.intersection(destinations)
+      if to.isEmpty { continue }
+      for (origin, source) in classes.enumerated() {
+        let from = source.addresses.intersection(sources)
+        if from.isEmpty { continue }
+        let both = try store.combine(end(.egress, origin), end(.ingress, place)) { $0 << 16 | $1 }
+        var here = Diagram.leaf(Explainer.outside)
+        for box in diagrams.boxes(claim, from, to) { here = try store.overlay(box, both, on: here) }
+        for reasons in decisions(here) where reasons != Explainer.outside {
+          var isFull = false
+          store.forEachBox(here, reasons) { box in
+            guard box.example(endsDiffer: true) != nil else { return true }
+            count += 1
+            isFull = count > limit
+            let key = [reasons >> 16, reasons & 0xFFFF]
+            if boxes[key] == nil { order.append(key) }
+            boxes[key, default: []].append(box)
+            return !isFull
+          }
+          if isFull { return (explained(order, boxes), false) }
+        }
+      }
+    }
+    return (explained(order, boxes), true)
+  }
+
+  private static let outside = Int(Int32.max) - 1
+
+  private func explained(_ order: [[Int]], _ boxes: [[Int]: [PacketBox]]) -> [ExplainedCase] {
+    let cases = order.map { key in
+      let packets = PacketBox.merged(boxes[key]!)
+      let example = packets.lazy.compactMap { $0.example(endsDiffer: true) }.first!
+      return ExplainedCase(packets: packets, example: example, decision: evaluator.decide(example, on: .forwarded))
+    }
+    return cases.filter { !$0.decision.isAllowed } + cases.filter(\.decision.isAllowed)
+  }
+
+  /// The decisions that a diagram makes.
+  private func decisions(_ diagram: Diagram) -> [Int] {
+    var seen: Set<Diagram> = []
+    var found: Set<Int> = []
+    var open = [diagram]
+    while let next = open.popLast() {
+      guard seen.insert(next).inserted else { continue }
+      if let decision = next.decision { found.insert(decision) }
+      if let (_, edges) = store.edges(next) { open += edges.map(\.child) }
+    }
+    return found.sorted()
+  }
+
+  /// What the groups of a class decide, as the number of the reason; 0 where the end isn't protected.
+  private mutating func end(_ direction: Direction, _ place: Int) throws(DiagramBudgetExceeded) -> Diagram {
+    if classes[place].groups.isEmpty { return .leaf(0) }
+    if let known = ends[direction]?[place] { return known }
+    // what egress denies isn't asked of ingress: all its reasons stay apart all the same, which does no harm
+    var steps = self.steps
+    var numbers = self.numbers
+    let result = try diagrams.end(classes[place].groups, direction, in: &store) { step, _ in
+      if let known = numbers[step] { return known }
+      steps.append(step)
+      numbers[step] = steps.count
+      return steps.count
+    }
+    self.steps = steps
+    self.numbers = numbers
+    ends[direction, default: [:]][place] = result
+    return result
+  }
+}
+
+/// A rule that matches a packet at one end.
+public struct MatchingRule: Hashable, Sendable {
+  public var group: Int
+  /// Index into the group's rules of the direction.
+  public var index: Int
+}
+
+extension PolicyEvaluator {
+  /// The rules of a packet's own end that match it, the strongest first, whether or not they come to decide.
+  public func matching(_ packet: Packet, _ direction: Direction, _ groups: [Int]) -> [MatchingRule] {
+    let (own, peer) = direction == .ingress ? (packet.destination, packet.source) : (packet.source, packet.destination)
+    var result: [(rank: Int, rule: MatchingRule)] = []
+    for group in groups {
+      for (index, rule) in policy.groups[group].rules(direction).enumerated() where matches(rule, packet, own: own, peer: peer)
+      {
+        let rank = Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1)
+        result.append((rank, MatchingRule(group: group, index: index)))
+      }
+    }
+    return result.sorted { ($0.rank, $0.rule.group, $0.rule.index) < ($1.rank, $1.rule.group, $1.rule.index) }.map(\.rule)
+  }
+}
