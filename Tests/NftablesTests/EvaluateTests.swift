@@ -67,7 +67,10 @@ import Testing
 
   @Test func portsAreTheBytesOfAnyProtocol() {
     #expect(accepts(Match(.destinationPort, Interval(22)), packet(.esp)))
-    #expect(accepts(Match(.field(.destinationPort), .value(Interval(22)), isNegated: true), packet(.gre, .ports(source: 0, destination: 1))))
+    #expect(
+      accepts(
+        Match(.field(.destinationPort), .value(Interval(22)), isNegated: true), packet(.gre, .ports(source: 0, destination: 1)))
+    )
   }
 
   @Test func everyFieldIsLoaded() {

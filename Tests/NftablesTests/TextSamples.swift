@@ -247,7 +247,7 @@ enum Samples {
     // two protocols in one rule contradict each other, which nft refuses
     var seen = false
     expressions.removeAll {
-      guard case .match(let match) = $0, case .field(.l4proto) = match.key, case .value = match.operand else { return false }
+      guard case .match(let match) = $0, case .field(.l4proto) = match.key else { return false }
       defer { seen = true }
       return seen
     }

@@ -2,7 +2,8 @@
 public enum TableName {
   /// nft(8)'s own words, which it doesn't take for a name. Source: nftables' src/scanner.l, each word tried with 1.0.6, and
   /// `destroy`, which is a word since 1.0.7.
-  private static let reserved = """
+  static let reserved: Set<Substring> = Set(
+    """
     accept add ah all and arp auto-merge bridge cgroup chain comment comp constant continue counter cpu create ct day
     dccp define delete describe destroy device devices dnat drop dst dup dynamic ecn element elements eq esp ether
     exists expires export exthdr fib flags flow flowtable flush frag fwd gc-interval ge get goto gt handle hbh hook
@@ -12,7 +13,7 @@ public enum TableName {
     priority queue quota random redefine redirect reject rename replace reset return rshift rt rt0 rt2 rtclassid rule
     ruleset sctp secmark set size skgid skuid snat socket srh symhash synproxy table tcp th time timeout tproxy type
     typeof udp udplite undefine update vlan vmap xor xt
-    """
+    """.split(whereSeparator: \.isWhitespace))
 
   /// Why nft wouldn't take `name`, or nil where it would: letters, digits, `/`, `_`, `.` and `-`, the first a letter, at most 255,
   /// and none of its own words.
@@ -24,7 +25,7 @@ public enum TableName {
     guard isLetter(bytes[0]),
       bytes.allSatisfy({ isLetter($0) || (0x30...0x39).contains($0) || [0x2D, 0x2E, 0x2F, 0x5F].contains($0) })
     else { return "a table's name has ASCII letters, digits, `/`, `_`, `.` and `-`, and begins with a letter" }
-    if reserved.split(whereSeparator: \.isWhitespace).contains(where: { $0 == name }) {
+    if reserved.contains(name[...]) {
       return "`\(name)` is one of nft's own words, and no name of a table"
     }
     return nil
