@@ -30,11 +30,11 @@ public struct Policy: Sendable {
 /// `options`, with their defaults.
 public struct Options: Sendable {
   /// What becomes of a forwarded flow between two addresses that have no group.
-  public enum Unmanaged: String, Sendable { case accept, drop }
+  public enum Unmanaged: String, Sendable, CaseIterable { case accept, drop }
   /// Whether the intra-group step holds for egress too.
-  public enum IntraGroupEgress: String, Sendable { case filter, allow }
+  public enum IntraGroupEgress: String, Sendable, CaseIterable { case filter, allow }
   /// Which packets are logged.
-  public enum Log: String, Sendable { case none, denied }
+  public enum Log: String, Sendable, CaseIterable { case none, denied }
 
   public var unmanaged = Unmanaged.accept
   public var intraGroupEgress = IntraGroupEgress.filter
@@ -106,8 +106,8 @@ public struct Service: Sendable {
   }
 }
 
-public enum GroupType: String, Sendable { case basic, advanced }
-public enum IntraGroup: String, Sendable { case allow, isolate }
+public enum GroupType: String, Sendable, CaseIterable { case basic, advanced }
+public enum IntraGroup: String, Sendable, CaseIterable { case allow, isolate }
 
 /// A security group.
 public struct Group: Sendable {

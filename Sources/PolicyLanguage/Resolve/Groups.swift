@@ -1,0 +1,162 @@
+import Diagnostics
+import PacketSpace
+
+/// Groups without their rules, and what their members must be.
+extension Resolver {
+  mutating func resolveGroups() {
+    for (index, entry) in declarations.groups.enumerated() { resolve(group: index, entry) }
+  }
+
+  private mutating func resolve(group index: Int, _ entry: Declaration) {
+    let tree = trees[entry.tree]
+    var group = Group(name: tree.text(entry.key), range: tree.range(entry.key))
+    var rules = GroupRules(tree: entry.tree)
+    var network = NetworkReference.unnamed
+    var intraGroup: (key: SyntaxNode, value: IntraGroup)?
+    for (key, value) in entries(entry.value, in: tree, of: "a group", example: "web: {type: basic}") {
+      guard let word = self.key(key, in: tree, of: "a group", words.group) else { continue }
+      switch word {
+      case .type: group.type = self.word(value, in: tree, of: "type") ?? .basic
+      case .intraGroup: intraGroup = self.word(value, in: tree, of: "intra-group").map { (value, $0) }
+      case .members: resolveMembers(value, in: tree, of: index, entry)
+      case .external: group.isExternal = self.word(value, in: tree, of: "external", as: ExternalWord.self) == .true
+      case .network:
+        network = self.network(value, in: tree)
+        if case .named(let index) = network { group.network = index }
+      case .environment: group.environment = text(value, in: tree, of: "environment")
+      case .description: group.description = text(value, in: tree, of: "description")
+      case .ingress: rules.ingress = value
+      case .egress: rules.egress = value
+      }
+    }
+    group.intraGroup = group.type == .advanced ? .isolate : intraGroup?.value ?? .allow
+    if group.type == .advanced, let intraGroup, intraGroup.value == .allow {
+      report(
+        .error, .intraGroupOnAdvanced, "an advanced group always isolates its members", at: tree.range(intraGroup.key),
+        help: "remove `intra-group`, and allow what you need by rules; or make the group basic")
+    }
+    policy.groups.append(group)
+    groupNetworks.append(network)
+    groupRules.append(rules)
+  }
+
+  private mutating func network(_ node: SyntaxNode, in tree: SyntaxTree) -> NetworkReference {
+    guard isSingle(node, in: tree, of: "network") else {
+      return tree.isEmpty(node) && tree.kind(node) != .scalar ? .unnamed : .unknown
+    }
+    if let definition = tree.withUTF8(node, { networkNames[$0] }) { return .named(definition.index) }
+    if !isIncomplete {
+      let name = tree.text(node)
+      report(
+        .error, .unknownNetwork, "there is no network \(quoted(name))", at: tree.range(node),
+        help: suggestion(for: name, among: networkNames.names) ?? "define it under `networks`")
+    }
+    return .unknown
+  }
+
+  private mutating func resolveMembers(_ node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ entry: Declaration) {
+    for item in items(node, in: tree, of: "members") {
+      guard let peer = peer(item, in: tree, at: .addresses("members")), entry.isValid else { continue }
+      for range in policy.addresses(of: peer).ranges {
+        memberAddresses.append(OwnedAddresses(addresses: range, owner: Int32(group), range: tree.range(item)))
+      }
+    }
+  }
+
+  /// Gives every group the addresses of its instances and its `members`.
+  mutating func joinMembers() {
+    var ranges = [[AddressRange]](repeating: [], count: policy.groups.count)
+    for entry in memberAddresses { ranges[Int(entry.owner)].append(entry.addresses) }
+    for entry in instanceAddresses {
+      for group in policy.instances[Int(entry.owner)].groups { ranges[group].append(entry.addresses) }
+    }
+    for index in policy.groups.indices { policy.groups[index].members = AddressSet(ranges[index]) }
+  }
+
+  // MARK: - Checks
+
+  mutating func checkMembers() {
+    if isIncomplete { return }
+    for (index, entry) in declarations.groups.enumerated() where entry.isValid && policy.groups[index].members.isEmpty {
+      let group = policy.groups[index]
+      // what is wrong with its members has been reported
+      if hasMembers(entry) { continue }
+      report(
+        .warning, .groupWithoutMembers, "the group \(quoted(group.name)) has no members, so it matches nothing",
+        at: group.range,
+        help: "name it in the `groups` of an instance, or give it `members`")
+    }
+  }
+
+  private func hasMembers(_ entry: Declaration) -> Bool {
+    let tree = trees[entry.tree]
+    return tree.entries(entry.value).contains { key, value in
+      tree.has(key, text: "members") && (tree.kind(value) == .scalar || !tree.isEmpty(value))
+    }
+  }
+
+  /// All groups of an address that are not external are of one type.
+  mutating func checkGroupTypes() {
+    var typed: [OwnedAddresses] = []
+    var owners: [SourceRange: Int] = [:]
+    var isMixed = [Bool](repeating: false, count: policy.instances.count)
+    for (index, instance) in policy.instances.enumerated() { isMixed[index] = checkTypes(of: instance) }
+    for entry in instanceAddresses where !isMixed[Int(entry.owner)] {
+      guard let group = policy.instances[Int(entry.owner)].groups.first(where: { !policy.groups[$0].isExternal }) else {
+        continue
+      }
+      typed.append(entry.owned(by: policy.groups[group].type))
+    }
+    // without `members` every address has the groups of one instance
+    if memberAddresses.isEmpty { return }
+    for entry in memberAddresses where !policy.groups[Int(entry.owner)].isExternal {
+      typed.append(entry.owned(by: policy.groups[Int(entry.owner)].type))
+      owners[entry.range] = Int(entry.owner)
+    }
+    for (first, second) in OverlapSweep.overlaps(typed) {
+      let common = AddressSet([first.addresses]).intersection(AddressSet([second.addresses])).ranges
+      report(
+        .error, .mixedGroupTypes,
+        "\(quoted(common.first?.description ?? "")) would be in a basic and in an advanced group", at: second.range,
+        help: "all groups of an address are of one type",
+        notes: [
+          Diagnostic.Note("it is in \(holder(of: second, owners)) here", at: second.range),
+          Diagnostic.Note("and in \(holder(of: first, owners)) here", at: first.range),
+        ])
+    }
+  }
+
+  /// Who has an address: the group whose `members` it stands in, or an instance's groups.
+  private func holder(of entry: OwnedAddresses, _ owners: [SourceRange: Int]) -> String {
+    let type = GroupType.allCases[Int(entry.owner)].rawValue
+    return owners[entry.range].map { "the \(type) group \(quoted(policy.groups[$0].name))" }
+      ?? "an instance of \(type == "basic" ? "a" : "an") \(type) group"
+  }
+
+  /// Reports an instance that itself names groups of both types.
+  private mutating func checkTypes(of instance: Instance) -> Bool {
+    let enforced = instance.groups.filter { !policy.groups[$0].isExternal }
+    guard let first = enforced.first,
+      let other = enforced.first(where: { policy.groups[$0].type != policy.groups[first].type })
+    else { return false }
+    let (one, two) = (policy.groups[first], policy.groups[other])
+    report(
+      .error, .mixedGroupTypes,
+      "the instance \(quoted(instance.name)) is in the \(one.type.rawValue) group \(quoted(one.name)) and in the \(two.type.rawValue) group \(quoted(two.name))",
+      at: instance.range, help: "all groups of an address are of one type",
+      notes: [
+        Diagnostic.Note("\(quoted(one.name)) is defined here", at: one.range),
+        Diagnostic.Note("\(quoted(two.name)) is defined here", at: two.range),
+      ])
+    return true
+  }
+}
+
+extension OwnedAddresses {
+  /// The same addresses, with a type as their owner.
+  fileprivate func owned(by type: GroupType) -> OwnedAddresses {
+    var result = self
+    result.owner = type == .basic ? 0 : 1
+    return result
+  }
+}

@@ -1,0 +1,138 @@
+import Diagnostics
+import PacketSpace
+
+/// Instances: their addresses, groups and links.
+extension Resolver {
+  mutating func resolveInstances() {
+    policy.instances.reserveCapacity(declarations.instances.count)
+    instanceNetworks.reserveCapacity(declarations.instances.count)
+    for (index, entry) in declarations.instances.enumerated() { resolve(instance: index, entry) }
+  }
+
+  private mutating func resolve(instance index: Int, _ entry: Declaration) {
+    let tree = trees[entry.tree]
+    var instance = Instance(name: tree.text(entry.key), addresses: AddressSet(), groups: [], range: tree.range(entry.key))
+    var hasAddresses = false
+    var groups: SyntaxNode?
+    let example = "web-1: {addresses: 10.0.0.1, groups: web}"
+    for (key, value) in entries(entry.value, in: tree, of: "an instance", example: example) {
+      guard let word = self.key(key, in: tree, of: "an instance", words.instance) else { continue }
+      switch word {
+      case .addresses:
+        hasAddresses = true
+        if isFilled(value, in: tree, key: key, help: "write the instance's private addresses") {
+          instance.addresses = instanceAddresses(value, in: tree, of: index, entry)
+        }
+      case .groups:
+        groups = value
+        if isFilled(value, in: tree, key: key, help: "name at least one group") {
+          instance.groups = groupNames(value, in: tree)
+        }
+      case .interface: instance.interface = interface(value, in: tree)
+      case .publicAddresses: instance.publicAddresses = addresses(value, in: tree, at: .prefixes("public-addresses"))
+      case .description: instance.description = text(value, in: tree, of: "description")
+      }
+    }
+    if !tree.isBroken(entry.value),
+      tree.kind(entry.value) == .mapping || tree.isEmpty(entry.value) && tree.kind(entry.value) != .scalar
+    {
+      if !hasAddresses { reportNeeded("addresses", of: instance) }
+      if groups == nil { reportNeeded("groups", of: instance) }
+    }
+    instanceNetworks.append(network(of: instance, groups, in: tree))
+    policy.instances.append(instance)
+  }
+
+  private mutating func reportNeeded(_ key: String, of instance: Instance) {
+    report(
+      .error, .neededKey, "the instance \(quoted(instance.name)) has no `\(key)`", at: instance.range,
+      help: key == "groups"
+        ? "write `groups: NAME`, with one group or more" : "write `addresses: 10.0.0.1`, with all private addresses")
+  }
+
+  private mutating func instanceAddresses(
+    _ node: SyntaxNode, in tree: SyntaxTree, of index: Int, _ entry: Declaration
+  ) -> AddressSet {
+    let start = instanceAddresses.count
+    for item in items(node, in: tree, of: "addresses") {
+      guard case .addresses(let range) = peer(item, in: tree, at: .prefixes("addresses")) else { continue }
+      instanceAddresses.append(OwnedAddresses(addresses: range, owner: Int32(index), range: tree.range(item)))
+    }
+    let addresses = AddressSet(instanceAddresses[start...].lazy.map(\.addresses))
+    if !entry.isValid { instanceAddresses.removeSubrange(start...) }
+    return addresses
+  }
+
+  /// The groups of a list of names, each once.
+  private mutating func groupNames(_ node: SyntaxNode, in tree: SyntaxTree) -> [Int] {
+    var groups: [Int] = []
+    for item in items(node, in: tree, of: "groups") where isScalar(item, in: tree, of: "groups") {
+      let definition = tree.withUTF8(item) { peerNames[$0] }
+      if let definition, definition.kind == .group {
+        if !groups.contains(definition.index) { groups.append(definition.index) }
+        continue
+      }
+      let name = tree.text(item)
+      if let definition {
+        report(
+          .error, .wrongKindOfName, "\(quoted(name)) is \(definition.kind.words), not a group", at: tree.range(item),
+          help: "write the name of a group",
+          notes: [Diagnostic.Note("\(quoted(name)) is defined here", at: definition.range)])
+      } else if !isIncomplete {
+        report(
+          .error, .unknownGroup, "there is no group \(quoted(name))", at: tree.range(item),
+          help: suggestion(for: name, among: policy.groups.lazy.map(\.name)) ?? "define it under `groups`")
+      }
+    }
+    return groups
+  }
+
+  /// The network of all of an instance's groups.
+  private mutating func network(of instance: Instance, _ node: SyntaxNode?, in tree: SyntaxTree) -> NetworkReference {
+    guard let first = instance.groups.first else { return .unknown }
+    if instance.groups.contains(where: { groupNetworks[$0] == .unknown }) { return .unknown }
+    let network = groupNetworks[first]
+    guard let other = instance.groups.first(where: { groupNetworks[$0] != network }) else { return network }
+    let (one, two) = (policy.groups[first], policy.groups[other])
+    report(
+      .error, .crossingNetworks,
+      "the instance \(quoted(instance.name)) is in groups of two networks: \(quoted(one.name)) is in \(words(network)), \(quoted(two.name)) in \(words(groupNetworks[other]))",
+      at: node.map { tree.range($0) } ?? instance.range,
+      help: "all groups of an instance are in one network; write two instances",
+      notes: [
+        Diagnostic.Note("\(quoted(one.name)) is defined here", at: one.range),
+        Diagnostic.Note("\(quoted(two.name)) is defined here", at: two.range),
+      ])
+    return .unknown
+  }
+
+  /// A network as messages name it.
+  func words(_ network: NetworkReference) -> String {
+    switch network {
+    case .unnamed: "no named network"
+    case .named(let index): quoted(policy.networks[index].name)
+    case .unknown: "an unknown network"
+    }
+  }
+
+  /// The name of a link.
+  private mutating func interface(_ node: SyntaxNode, in tree: SyntaxTree) -> String? {
+    guard let name = text(node, in: tree, of: "interface") else { return nil }
+    let isAllowed = name.utf8.allSatisfy { $0.isLetter || $0.isDigit || ".-_@".utf8.contains($0) }
+    if isAllowed, (1...15).contains(name.utf8.count) { return name }
+    let message =
+      if name.isEmpty {
+        "an interface's name is not empty"
+      } else if name.utf8.count > 15, isAllowed {
+        "an interface's name has at most 15 characters; \(quoted(name)) has \(name.utf8.count)"
+      } else if name.utf8.contains(UInt8(ascii: "*")) || name.utf8.contains(UInt8(ascii: "+")) {
+        "an interface is one link, and \(quoted(name)) looks like a wildcard"
+      } else {
+        "\(quoted(name)) is not the name of an interface"
+      }
+    report(
+      .error, .invalidInterface, message, at: tree.range(node),
+      help: "write 1 to 15 letters, digits, `.`, `_`, `-` and `@`, as `ip link` shows them")
+    return nil
+  }
+}

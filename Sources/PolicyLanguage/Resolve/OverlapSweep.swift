@@ -1,0 +1,60 @@
+import Diagnostics
+import PacketSpace
+
+/// Addresses that somebody has, and where that is written.
+struct OwnedAddresses {
+  var addresses: AddressRange
+  var owner: Int32
+  var range: SourceRange
+}
+
+/// Finds addresses that more than one has.
+enum OverlapSweep {
+  /// For each entry that has an address in common with an earlier one (by lower end) of another owner, the pair, the later in the
+  /// text second. Time: O(n log n).
+  static func overlaps(_ unsorted: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {
+    let entries = isAscending(unsorted) ? unsorted : unsorted.sorted(by: isBefore)
+    var pairs: [(first: OwnedAddresses, second: OwnedAddresses)] = []
+    // the entry that reaches furthest, and the one of another owner that does
+    var furthest: OwnedAddresses?
+    var furthestOfOther: OwnedAddresses?
+    for entry in entries {
+      if furthest?.addresses.family != entry.addresses.family {
+        furthest = nil
+        furthestOfOther = nil
+      }
+      let other = furthest?.owner == entry.owner ? furthestOfOther : furthest
+      if let other, other.addresses.upper >= entry.addresses.lower {
+        pairs.append(isWrittenBefore(other, entry) ? (other, entry) : (entry, other))
+      }
+      guard let best = furthest else {
+        furthest = entry
+        continue
+      }
+      if entry.addresses.upper > best.addresses.upper {
+        if best.owner != entry.owner { furthestOfOther = best }
+        furthest = entry
+      } else if entry.owner != best.owner,
+        entry.addresses.upper > furthestOfOther?.addresses.upper ?? 0 || furthestOfOther == nil
+      {
+        furthestOfOther = entry
+      }
+    }
+    return pairs
+  }
+
+  private static func isBefore(_ a: OwnedAddresses, _ b: OwnedAddresses) -> Bool {
+    if a.addresses.family != b.addresses.family { return a.addresses.family < b.addresses.family }
+    if a.addresses.lower != b.addresses.lower { return a.addresses.lower < b.addresses.lower }
+    return isWrittenBefore(a, b)
+  }
+
+  private static func isWrittenBefore(_ a: OwnedAddresses, _ b: OwnedAddresses) -> Bool {
+    (a.range.file, a.range.start) < (b.range.file, b.range.start)
+  }
+
+  private static func isAscending(_ entries: [OwnedAddresses]) -> Bool {
+    for index in entries.indices.dropFirst() where isBefore(entries[index], entries[index - 1]) { return false }
+    return true
+  }
+}

@@ -1,0 +1,23 @@
+public import Diagnostics
+
+/// From the text of a policy to the policy: parses all files, joins them, resolves every name and checks every rule of the
+/// language.
+public enum PolicyFrontend {
+  /// Loads one policy from one or several files. Reads nothing but the bytes it is given.
+  /// - Returns: The policy, or nil if there is any error; and all diagnostics, those without a place first, then in the order of
+  ///   the files and of their text.
+  public static func load(_ sources: SourceFiles) -> (policy: Policy?, diagnostics: [Diagnostic]) {
+    var diagnostics: [Diagnostic] = []
+    var trees: [SyntaxTree] = []
+    for (index, file) in sources.files.enumerated() {
+      if let tree = SyntaxParser.parse(file, index: index, into: &diagnostics) { trees.append(tree) }
+    }
+    // what is unknown may be defined where the parser could not read
+    let isIncomplete = diagnostics.contains { $0.severity == .error }
+    var resolver = Resolver(trees: trees, isIncomplete: isIncomplete)
+    resolver.resolve()
+    diagnostics += resolver.diagnostics
+    diagnostics = Diagnostic.sorted(diagnostics)
+    return (diagnostics.contains { $0.severity == .error } ? nil : resolver.policy, diagnostics)
+  }
+}

@@ -1,0 +1,141 @@
+import Diagnostics
+import PacketSpace
+
+/// Joins syntax trees to one policy, and finds all that is wrong with it.
+///
+/// What is wrong is reported where it stands and then treated as something harmless, so that one mistake is one diagnostic.
+struct Resolver {
+  let trees: [SyntaxTree]
+  /// Whether text is missing that may define what seems unknown.
+  let isIncomplete: Bool
+  let words = Words()
+
+  var policy = Policy()
+  var diagnostics: [Diagnostic] = []
+
+  // names, and what bears them
+  var peerNames = NameTable<Definition>()
+  var serviceNames = NameTable<Definition>()
+  var networkNames = NameTable<Definition>()
+  var declarations = Declarations()
+  var builtInServices = NameTable<[ServiceTerm]>()
+
+  // what the policy does not say itself
+  var groupNetworks: [NetworkReference] = []
+  var instanceNetworks: [NetworkReference] = []
+  var groupRules: [GroupRules] = []
+  /// The addresses of all instances, with the instance as owner, and where each stands.
+  var instanceAddresses: [OwnedAddresses] = []
+  /// The entries of all `members`, with the group as owner.
+  var memberAddresses: [OwnedAddresses] = []
+
+  // limits
+  var hostBitWarnings = HostBitWarnings()
+  var suggestionsLeft = 20
+  /// Services may name services, and so grow beyond all text; this many parts of them are copied in all.
+  var serviceTermsLeft = 1 << 22
+
+  init(trees: [SyntaxTree], isIncomplete: Bool) {
+    self.trees = trees
+    self.isIncomplete = isIncomplete
+    for (name, terms) in BuiltInServices.all {
+      _ = Array(name.utf8).withUnsafeBufferPointer { builtInServices.insert($0, terms) }
+    }
+  }
+
+  mutating func resolve() {
+    declareAll()
+    resolveNetworks()
+    resolvePrefixLists()
+    resolveServices()
+    resolveGroups()
+    resolveInstances()
+    joinMembers()
+    resolveRules()
+    resolveOptions()
+    resolveExpectations()
+    checkOverlaps()
+    checkNetworks()
+    checkGroupTypes()
+    checkMembers()
+    hostBitWarnings.finish(into: &diagnostics)
+  }
+
+  // MARK: - Reports
+
+  mutating func report(
+    _ severity: Severity, _ code: DiagnosticCode, _ message: String, at range: SourceRange?, help: String? = nil,
+    notes: [Diagnostic.Note] = []
+  ) {
+    diagnostics.append(Diagnostic(severity, code.rawValue, message, at: range, help: help, notes: notes))
+  }
+
+  mutating func report(_ problem: ScalarProblem, at node: SyntaxNode, in tree: SyntaxTree) {
+    report(.error, problem.code, problem.message, at: tree.range(node), help: problem.help)
+  }
+
+  /// The name nearest to a wrong one; nil also after many, since each search goes through all names.
+  mutating func suggestion(for name: String, among names: some Sequence<String>) -> String? {
+    guard suggestionsLeft > 0 else { return nil }
+    suggestionsLeft -= 1
+    return Suggestion.nearest(name, among: names).map { "did you mean `\($0)`?" }
+  }
+}
+
+/// What a name stands for, and where it is defined.
+struct Definition {
+  enum Kind: String {
+    case network
+    case prefixList = "prefix list"
+    case service, group, instance
+
+    /// With its article.
+    var words: String { self == .instance ? "an \(rawValue)" : "a \(rawValue)" }
+  }
+
+  var kind: Kind
+  /// Index into the policy's array and the declarations of the kind.
+  var index: Int
+  var range: SourceRange
+}
+
+/// The network that a group or an instance is in.
+enum NetworkReference: Hashable {
+  case unnamed
+  case named(Int)
+  /// Its name is wrong, which has been reported.
+  case unknown
+}
+
+/// Where a group's rules stand.
+struct GroupRules {
+  var tree: Int
+  var ingress: SyntaxNode?
+  var egress: SyntaxNode?
+}
+
+/// Warnings of bits beyond a prefix's length: twenty are shown, the rest is counted.
+struct HostBitWarnings {
+  static let shown = 20
+  private var count = 0
+  private var firstHidden: SourceRange?
+
+  /// Whether the next one is to be shown.
+  mutating func add(at range: SourceRange) -> Bool {
+    count += 1
+    if count == HostBitWarnings.shown + 1 { firstHidden = range }
+    return count <= HostBitWarnings.shown
+  }
+
+  func finish(into diagnostics: inout [Diagnostic]) {
+    guard let firstHidden else { return }
+    let rest = count - HostBitWarnings.shown
+    diagnostics.append(
+      Diagnostic(
+        .warning, DiagnosticCode.hostBits.rawValue,
+        rest == 1
+          ? "one more prefix has bits beyond its length"
+          : "\(rest) more prefixes have bits beyond their length, this one first",
+        at: firstHidden, help: "the bits are ignored"))
+  }
+}

@@ -1,0 +1,120 @@
+import Diagnostics
+
+/// The words of one place in the language, keys or values, found by their bytes.
+struct WordTable<Word: RawRepresentable & CaseIterable & Sendable>: Sendable where Word.RawValue == String {
+  private let words: [(bytes: [UInt8], word: Word)]
+
+  init() {
+    words = Word.allCases.map { (Array($0.rawValue.utf8), $0) }
+  }
+
+  subscript(bytes: ScalarBytes) -> Word? {
+    words.first { $0.bytes.count == bytes.count && $0.bytes.elementsEqual(bytes) }?.word
+  }
+
+  var texts: [String] { words.map(\.word.rawValue) }
+}
+
+enum TopLevelKey: String, CaseIterable {
+  case version, options, networks
+  case prefixLists = "prefix-lists"
+  case services, groups, instances, expect
+}
+
+enum OptionKey: String, CaseIterable {
+  case unmanaged
+  case intraGroupEgress = "intra-group-egress"
+  case exemptTo = "exempt-to"
+  case exemptFrom = "exempt-from"
+  case log
+  case logGroup = "log-group"
+  case keep
+}
+
+enum KeepKey: String, CaseIterable { case from, to, service }
+
+enum GroupKey: String, CaseIterable {
+  case type
+  case intraGroup = "intra-group"
+  case members, external, network, environment, description, ingress, egress
+}
+
+enum RuleKey: String, CaseIterable {
+  case allow, deny, from, to, priority
+  case sourcePorts = "source-ports"
+  case description
+}
+
+enum InstanceKey: String, CaseIterable {
+  case addresses, groups, interface
+  case publicAddresses = "public-addresses"
+  case description
+}
+
+enum ExpectKey: String, CaseIterable {
+  case allow, deny, from, to
+  case exceptFrom = "except-from"
+  case exceptTo = "except-to"
+  case sourcePorts = "source-ports"
+  case description
+}
+
+enum ExternalWord: String, CaseIterable { case `true`, `false` }
+
+/// One word table for each place.
+struct Words: Sendable {
+  let topLevel = WordTable<TopLevelKey>()
+  let option = WordTable<OptionKey>()
+  let keep = WordTable<KeepKey>()
+  let group = WordTable<GroupKey>()
+  let rule = WordTable<RuleKey>()
+  let instance = WordTable<InstanceKey>()
+  let expect = WordTable<ExpectKey>()
+}
+
+/// Words of cloud consoles, their APIs and other firewalls, and ours for the same.
+///
+/// Source: Alibaba Cloud ECS `AuthorizeSecurityGroup`, `CreateSecurityGroup` and `ModifySecurityGroupPolicy`.
+enum ForeignWords {
+  /// Keys, in small letters without `-` and `_`.
+  static func key(_ key: String) -> [String] {
+    switch folded(key) {
+    case "accept", "permit", "pass": ["allow"]
+    case "drop", "reject", "block", "refuse": ["deny"]
+    case "policy", "action": ["allow", "deny"]
+    case "source", "src", "sourcecidrip", "sourcegroupid", "sourceprefixlistid", "ipv6sourcecidrip", "cidrip": ["from"]
+    case "destination", "dest", "dst", "destcidrip", "destgroupid", "destprefixlistid", "ipv6destcidrip": ["to"]
+    case "portrange", "port", "ports", "ipprotocol", "protocol", "proto", "service": ["allow", "deny"]
+    case "sourceportrange", "sourceport", "sports": ["source-ports"]
+    case "inneraccesspolicy", "inneraccess": ["intra-group"]
+    case "securitygrouptype", "grouptype": ["type"]
+    case "securitygroups", "securitygroupids", "securitygroup", "group": ["groups"]
+    case "vpc", "vpcs", "vpcid", "vpcname": ["network", "networks"]
+    case "ip", "ips", "address", "privateip", "privateips", "privateipaddress": ["addresses", "members"]
+    case "eip", "publicip", "publicipaddress": ["public-addresses"]
+    case "comment", "desc": ["description"]
+    case "inbound", "in": ["ingress"]
+    case "outbound", "out": ["egress"]
+    default: []
+    }
+  }
+
+  /// Values, in small letters.
+  static func value(_ value: String) -> [String] {
+    switch value.lowercased() {
+    case "enterprise": ["advanced"]
+    case "normal", "ordinary", "general": ["basic"]
+    case "accept", "permit", "allow", "permitted": ["allow", "accept"]
+    case "drop", "deny", "reject", "block": ["drop", "isolate", "filter"]
+    case "isolate", "isolated": ["isolate", "filter"]
+    case "yes", "on", "1": ["true", "denied"]
+    case "no", "off", "0": ["false", "none"]
+    default: []
+    }
+  }
+
+  /// Whether the word is a cloud's or a firewall's, and not just another way to say yes or no.
+  static func isCloud(_ value: String) -> Bool { !["yes", "on", "1", "no", "off", "0"].contains(value.lowercased()) }
+
+  private static func folded(_ key: String) -> String { key.lowercased().filter { $0 != "-" && $0 != "_" } }
+}
