@@ -261,6 +261,27 @@ import Testing
     #expect(body == shown)
   }
 
+  /// Positions are those of the whole chains, whatever stands alike around the change.
+  @Test func positions() {
+    let rules = (0..<9).map { Rule([.counter], comment: "\($0)") }
+    var live = Ruleset(tableName: "cordon")
+    var planned = live
+    live.chains = [Chain("c", rules: rules.enumerated().filter { $0.offset != 5 }.map(\.element))]
+    var moved = rules
+    moved.remove(at: 3)
+    moved.insert(rules[3], at: 6)
+    planned.chains = [Chain("c", rules: moved)]
+    let difference = RulesetDifference.compare(live: live, planned: planned)
+    let steps = difference.chains[0].rules.map { change in
+      switch change {
+      case .removed(let rule, let position): "- \(rule.comment!) \(position)"
+      case .added(let rule, let position): "+ \(rule.comment!) \(position)"
+      case .moved(let rule, let from, let to): "> \(rule.comment!) \(from) \(to)"
+      }
+    }
+    #expect(steps == ["+ 5 4", "> 3 3 6"])
+  }
+
   @Test func movesAreExplained() {
     var live = Self.planned
     live.chains[1].rules.swapAt(0, 2)

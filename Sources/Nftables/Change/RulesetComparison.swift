@@ -58,12 +58,21 @@ extension RulesetDifference.ChainDifference {
   }
 
   private static func rules(_ live: [Rule], _ planned: [Rule]) -> [RulesetDifference.RuleChange] {
-    let alignment = RuleAlignment(live: live.map(CanonicalRule.init), planned: planned.map(CanonicalRule.init))
+    // most rules are spelled alike on both sides, and then needn't be brought into another form
+    func isAlike(_ a: Rule, _ b: Rule) -> Bool { a.comment == b.comment && a.expressions == b.expressions }
+    let shorter = min(live.count, planned.count)
+    let start = (0..<shorter).first { !isAlike(live[$0], planned[$0]) } ?? shorter
+    let rest = shorter - start
+    let end = (0..<rest).first { !isAlike(live[live.count - 1 - $0], planned[planned.count - 1 - $0]) } ?? rest
+
+    let alignment = RuleAlignment(
+      live: live[start..<live.count - end].map(CanonicalRule.init),
+      planned: planned[start..<planned.count - end].map(CanonicalRule.init))
     return alignment.steps.map { step in
       switch step {
-      case .removed(let place): .removed(live[place], position: place)
-      case .added(let place): .added(planned[place], position: place)
-      case .moved(let from, let to): .moved(planned[to], from: from, to: to)
+      case .removed(let place): .removed(live[start + place], position: start + place)
+      case .added(let place): .added(planned[start + place], position: start + place)
+      case .moved(let from, let to): .moved(planned[start + to], from: start + from, to: start + to)
       }
     }
   }
