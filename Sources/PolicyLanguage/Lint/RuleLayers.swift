@@ -141,8 +141,3 @@ extension IntervalSet {
     }
   }
 }
-
-extension AddressSet {
-  /// Whether an address is in both.
-  func meets(_ other: AddressSet) -> Bool { v4.meets(other.v4) || v6.meets(other.v6) }
-}
