@@ -96,12 +96,17 @@ public struct PacketProbe: ~Copyable {
 
   /// What was seen of packets, by their identity.
   private struct Seen {
+    /// Before the first rule of a hook.
     var entered: Set<[UInt8]> = []
+    /// Behind the last rule of the input hook.
+    var exited: Set<[UInt8]> = []
+    /// On the far end of a link.
     var arrived: Set<[UInt8]> = []
 
     func verdict(_ packet: ProbePacket) -> ProbeVerdict {
       let identity = ProbePacket.identity(packet.bytes)
-      return arrived.contains(identity) ? .pass : entered.contains(identity) ? .drop : .lost
+      if arrived.contains(identity) || exited.contains(identity) { return .pass }
+      return entered.contains(identity) ? .drop : .lost
     }
   }
 
@@ -172,7 +177,7 @@ public struct PacketProbe: ~Copyable {
     try log.socket.drain(into: &buffer) { datagram in
       for (prefix, packet) in LogSocket.entries(datagram) {
         let identity = ProbePacket.identity(packet)
-        if prefix == "exit" { seen.arrived.insert(identity) } else { seen.entered.insert(identity) }
+        if prefix == "exit" { seen.exited.insert(identity) } else { seen.entered.insert(identity) }
       }
     }
     try links.socket.drain(into: &buffer) { seen.arrived.insert(ProbePacket.identity($0)) }
@@ -183,18 +188,24 @@ public struct PacketProbe: ~Copyable {
     return lastTag
   }
 
-  /// Waits until both families are forwarded: links and addresses take a moment.
+  /// Waits until both families are forwarded and the machine knows its own addresses: the kernel takes a moment for both.
   private mutating func settle() throws {
     let deadline = ContinuousClock.now + .seconds(20)
-    let ends = [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")]
+    let ends = [("192.0.2.1", "192.0.2.2"), ("2001:db8::1", "2001:db8::2")].map { (IPAddress($0)!, IPAddress($1)!) }
+    let own = addresses.sorted().map { ($0.family == .ipv4 ? ends[0].0 : ends[1].0, $0) }
     while true {
       var seen = Seen()
-      let packets = ends.map { ProbePacket(experiment: IPAddress($0)!, IPAddress($1)!, tag: nextTag()) }
-      do {
-        try fire(packets.map { Shot(packet: $0, link: ProbeFlow.left) }, &seen)
-        try fire(packets.map { Shot(packet: $0, link: ProbeFlow.right) }, &seen)
+      var isSettled = true
+      for link in [ProbeFlow.left, ProbeFlow.right] {
+        let packets = (ends + own).map { ProbePacket(experiment: $0, $1, tag: nextTag()) }
+        try fire(packets.map { Shot(packet: $0, link: link) }, &seen)
+        // one for the machine itself could also have been forwarded, so it must have come behind the input hook
+        for (index, packet) in packets.enumerated() {
+          let identity = ProbePacket.identity(packet.bytes)
+          isSettled = isSettled && (index < ends.count ? seen.arrived : seen.exited).contains(identity)
+        }
       }
-      if packets.allSatisfy({ seen.verdict($0) == .pass }) { return }
+      if isSettled { return }
       guard ContinuousClock.now < deadline else { throw Shell.Failure(description: "packet probe: the kernel doesn't forward") }
       usleep(1_000)
     }
