@@ -42,7 +42,15 @@ extension BlockParser {
   }
 
   /// Whether a scalar can begin here; reports what stands here if not.
+  @inline(__always)
   mutating func canBegin() -> Bool {
+    switch current {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): true
+    default: isNoIndicator()
+    }
+  }
+
+  private mutating func isNoIndicator() -> Bool {
     switch current {
     case UInt8(ascii: "&"), UInt8(ascii: "!"):
       reportProperty()
