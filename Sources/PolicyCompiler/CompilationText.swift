@@ -36,26 +36,26 @@ extension Compilation {
   }
 }
 
-/// Where things stand in the policy's files, for comments.
-struct SourcePlaces {
+/// Where things stand in the policy's files, in words.
+public struct SourcePlaces: Sendable {
   private let sources: SourceFiles
   private let names: [String]
   private let tables: [LineTable]
 
-  init(_ sources: SourceFiles) {
+  public init(_ sources: SourceFiles) {
     self.sources = sources
     names = sources.files.map { SourcePlaces.printable($0.name) }
     tables = sources.files.map { LineTable($0) }
   }
 
   /// `policy.yaml:13`.
-  func place(_ range: SourceRange) -> String {
+  public func place(_ range: SourceRange) -> String {
     "\(names[Int(range.file)]):\(tables[Int(range.file)].line(of: range.start))"
   }
 
   /// The text of a range on one line: blanks and line ends are one blank each, comments are left out, what isn't printable
   /// ASCII is a `?`, and it is cut at 100 characters.
-  func line(_ range: SourceRange) -> String {
+  public func line(_ range: SourceRange) -> String {
     var result: [UInt8] = []
     var isBlank = true
     var isComment = false

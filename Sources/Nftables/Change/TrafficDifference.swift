@@ -24,6 +24,9 @@ public struct TrafficDifference: Sendable {
   /// False where there was more to say than the limit allowed: what is there is right, and there is more.
   public var isComplete = true
 
+  /// Nothing changes.
+  public init() {}
+
   public var isEmpty: Bool { changes.isEmpty }
 }
 
