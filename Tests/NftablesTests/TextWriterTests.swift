@@ -212,6 +212,21 @@ import Testing
     #expect(rules.contains { $0.hasPrefix("\t\tlog prefix \"") && $0.hasSuffix("\"") })
   }
 
+  @Test func annotatesRulesOfOneOriginOnce() {
+    let rules = [1, 1, 2, nil, 2].map { (origin: UInt32?) in
+      Rule([.verdict(.continue)], origin: origin.map { Origin(rawValue: $0) })
+    }
+    let ruleset = Ruleset(tableName: "t", chains: [Chain("c", rules: rules)])
+    func notes(_ filler: String) -> [Bool] {
+      text(ruleset) { "\($0.rawValue)\(filler)" }.split(separator: "\n").filter { $0.hasPrefix("    ") }.map {
+        $0.contains("#")
+      }
+    }
+    #expect(notes("") == [true, true, true, false, true])
+    #expect(
+      notes(String(repeating: ".", count: 100)) == [true, false, false, true, false, false, true, false])
+  }
+
   @Test func showsOneRule() {
     let rule = Rule([.unknown("{\"fib\":1}"), .verdict(.drop)], comment: "c")
     #expect(TextWriter.line(rule) == "{\"fib\":1} drop comment \"c\"")

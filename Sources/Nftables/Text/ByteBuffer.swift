@@ -45,6 +45,10 @@ struct ByteBuffer {
   mutating func write(_ text: String, where isSafe: (UInt8) -> Bool) {
     var text = text
     text.withUTF8 {
+      if $0.allSatisfy(isSafe) {
+        bytes.append(contentsOf: $0)
+        return
+      }
       for byte in $0 {
         if isSafe(byte) {
           bytes.append(byte)

@@ -31,6 +31,7 @@ public struct TextWriter {
   /// The `.nft` file.
   ///
   /// - Parameter annotation: what stands in a `#` comment with a rule of this origin, such as `policy.yaml:12`; nil for nothing.
+  ///   Behind the rule where it fits, else on a line before it, and then once for all rules of that origin in a row.
   public static func write(_ ruleset: Ruleset, annotation: (Origin) -> String? = { _ in nil }) -> [UInt8] {
     precondition(ruleset.unknown.isEmpty && !ruleset.hasTableFlags, "only what Cordon makes is written")
     var writer = TextWriter()
@@ -172,9 +173,12 @@ public struct TextWriter {
       output.write(";")
       output.newline()
     }
+    // one line of comment serves all rules of its origin that stand behind it
+    var annotated: UInt32?
     for rule in chain.rules {
       var note: String?
-      if let origin = rule.origin { note = annotation(origin) }
+      if let origin = rule.origin, origin.rawValue != annotated { note = annotation(origin) }
+      if rule.origin?.rawValue != annotated { annotated = nil }
       let start = output.count
       indent(4)
       writeExpressions(rule, indent: 4)
@@ -187,6 +191,7 @@ public struct TextWriter {
             line.write("    # ")
             line.write(note, where: SafeText.isComment)
           }
+          annotated = rule.origin?.rawValue
         }
       }
       output.newline()
