@@ -104,7 +104,8 @@ struct PolicyGenerator {
     for member in 0..<Self.instancesPerGroup {
       let number = group * Self.instancesPerGroup + member + 1
       let v4 = "10.\(number >> 16).\(number >> 8 & 255).\(number & 255)"
-      let addresses = member % 2 == 0 ? "[\(v4), fd00::\(String(number, radix: 16))]" : v4
+      let addresses =
+        member % 2 == 0 ? "[\(v4), fd00::\(String(number >> 16, radix: 16)):\(String(number & 0xffff, radix: 16))]" : v4
       let its = shared.map { "[\(names[group]), \(names[$0])]" } ?? names[group]
       text += "  \(names[group])-\(member): { addresses: \(addresses), groups: \(its) }\n"
     }
