@@ -56,7 +56,7 @@ extension Resolver {
 
   /// What passes only as related to a flow is no flow's first packet.
   private mutating func reportReplies(_ services: EntryList, in tree: SyntaxTree) {
-    for node in services.nodes {
+    for node in services.entries.lazy.map(\.node) {
       guard let reading = service(node, in: tree, of: "expect"), let reply = firstReply(in: terms(of: reading)) else {
         continue
       }

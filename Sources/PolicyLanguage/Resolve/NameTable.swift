@@ -1,3 +1,5 @@
+import Glibc
+
 /// A dictionary from names as bytes to small values, without a string for each look-up.
 ///
 /// Open addressing with randomly seeded hashes, so that no choice of names makes it slow. Nothing iterates it.
@@ -50,14 +52,14 @@ struct NameTable<Value> {
   private func slot(of name: ScalarBytes, hash: Int) -> Int {
     let mask = slots.count - 1
     var slot = hash & mask
-    while slots[slot] >= 0 {
-      let entry = entries[Int(slots[slot])]
-      if entry.hash == hash, entry.count == name.count, bytes[entry.start..<entry.start + entry.count].elementsEqual(name) {
-        break
-      }
-      slot = (slot + 1) & mask
-    }
+    while slots[slot] >= 0, !isEntry(Int(slots[slot]), name, hash) { slot = (slot + 1) & mask }
     return slot
+  }
+
+  private func isEntry(_ index: Int, _ name: ScalarBytes, _ hash: Int) -> Bool {
+    guard entries[index].hash == hash, entries[index].count == name.count else { return false }
+    let start = entries[index].start
+    return bytes.withUnsafeBufferPointer { name.isEmpty || memcmp($0.baseAddress! + start, name.baseAddress!, name.count) == 0 }
   }
 
   private mutating func grow() {

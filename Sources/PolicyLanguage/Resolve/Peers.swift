@@ -1,30 +1,57 @@
 import Diagnostics
 import PacketSpace
 
-/// What may stand in a list of addresses and names.
+/// A list of addresses and names, and what may stand in it.
 struct PeerPlace {
+  enum Role { case otherEnd, ownEnd, exempt, addresses, prefixes }
+
+  var role: Role
   /// The key, for messages.
   var key: String
-  var mayBeAny = false
-  var mayBeRange = true
-  var kinds: [Definition.Kind] = []
-  /// What to do about an `any`.
-  var helpOnAny: String?
 
-  static func otherEnd(_ key: String) -> PeerPlace {
-    PeerPlace(key: key, mayBeAny: true, kinds: [.prefixList, .group, .instance])
+  static func otherEnd(_ key: String) -> PeerPlace { PeerPlace(role: .otherEnd, key: key) }
+  static func ownEnd(_ key: String) -> PeerPlace { PeerPlace(role: .ownEnd, key: key) }
+  static func exempt(_ key: String) -> PeerPlace { PeerPlace(role: .exempt, key: key) }
+  static func addresses(_ key: String) -> PeerPlace { PeerPlace(role: .addresses, key: key) }
+  static func prefixes(_ key: String) -> PeerPlace { PeerPlace(role: .prefixes, key: key) }
+
+  var mayBeAny: Bool {
+    switch role {
+    case .otherEnd, .exempt, .addresses: true
+    case .ownEnd, .prefixes: false
+    }
   }
-  static func ownEnd(_ key: String) -> PeerPlace {
-    PeerPlace(key: key, kinds: [.prefixList, .instance], helpOnAny: "leave `\(key)` out for all addresses of the group")
+
+  var mayBeRange: Bool { role != .prefixes }
+
+  func holds(_ kind: Definition.Kind) -> Bool {
+    switch kind {
+    case .prefixList: role == .otherEnd || role == .ownEnd || role == .exempt
+    case .instance: role == .otherEnd || role == .ownEnd
+    case .group: role == .otherEnd
+    case .network, .service: false
+    }
   }
-  static func exempt(_ key: String) -> PeerPlace { PeerPlace(key: key, mayBeAny: true, kinds: [.prefixList]) }
-  static func addresses(_ key: String) -> PeerPlace { PeerPlace(key: key, mayBeAny: true) }
-  static func prefixes(_ key: String) -> PeerPlace { PeerPlace(key: key, mayBeRange: false) }
 
   /// What may stand here, in words.
   var choices: String {
-    let words = ["addresses"] + kinds.map { "\($0.rawValue)s" }
-    return words.count == 1 ? words[0] : words.dropLast().joined(separator: ", ") + " and " + words[words.count - 1]
+    switch role {
+    case .otherEnd: "addresses, prefix lists, groups and instances"
+    case .ownEnd: "addresses, prefix lists and instances"
+    case .exempt: "addresses and prefix lists"
+    case .addresses: "addresses, prefixes and ranges such as `10.0.0.5-10.0.0.9`"
+    case .prefixes: "addresses such as `10.0.0.5` and prefixes such as `10.0.0.0/24`"
+    }
+  }
+
+  /// What may have a name here, in words; nil for nothing.
+  var named: String? {
+    switch role {
+    case .otherEnd: "group, prefix list or instance"
+    case .ownEnd: "prefix list or instance"
+    case .exempt: "prefix list"
+    case .addresses, .prefixes: nil
+    }
   }
 }
 
@@ -61,14 +88,14 @@ extension Resolver {
     if place.mayBeAny { return .any }
     report(
       .error, .wrongKindOfName, "`any` can't stand in `\(place.key)`", at: tree.range(node),
-      help: place.helpOnAny ?? "write addresses or prefixes")
+      help: place.role == .ownEnd ? "leave `\(place.key)` out for all addresses of the group" : "write addresses or prefixes")
     return nil
   }
 
   /// What bears the name, if it may stand here; if it may not, that is reported.
   private mutating func named(_ name: ScalarBytes, _ node: SyntaxNode, in tree: SyntaxTree, at place: PeerPlace) -> Peer? {
     guard let definition = peerNames[name] else { return nil }
-    if place.kinds.contains(definition.kind) {
+    if place.holds(definition.kind) {
       switch definition.kind {
       case .prefixList: return .prefixList(definition.index)
       case .group: return .group(definition.index)
@@ -90,12 +117,10 @@ extension Resolver {
         help: place.mayBeAny ? "write `any` for every address" : "write addresses or prefixes")
       return
     }
-    if place.kinds.isEmpty {
+    guard let named = place.named else {
       report(
         .error, .invalidAddress, "\(quoted(name)) is not an address", at: tree.range(node),
-        help: place.mayBeRange
-          ? "`\(place.key)` holds addresses, prefixes and ranges such as `10.0.0.5-10.0.0.9`"
-          : "`\(place.key)` holds addresses such as `10.0.0.5` and prefixes such as `10.0.0.0/24`")
+        help: "`\(place.key)` holds \(place.choices)")
       return
     }
     if isIncomplete { return }
@@ -105,11 +130,8 @@ extension Resolver {
         help: "`\(place.key)` holds \(place.choices)")
       return
     }
-    let what =
-      place.kinds.contains(.group)
-      ? "group, prefix list or instance" : place.kinds.contains(.instance) ? "prefix list or instance" : "prefix list"
     let help = suggestion(for: name.string, among: peerNames.names)
-    report(.error, .unknownPeer, "there is no \(what) \(quoted(name))", at: tree.range(node), help: help)
+    report(.error, .unknownPeer, "there is no \(named) \(quoted(name))", at: tree.range(node), help: help)
   }
 
   private mutating func warnOfHostBits(_ bytes: ScalarBytes, _ range: AddressRange, _ node: SyntaxNode, in tree: SyntaxTree) {

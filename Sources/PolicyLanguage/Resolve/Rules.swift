@@ -9,7 +9,7 @@ extension Resolver {
         guard let node = direction == .ingress ? groupRules[index].ingress : groupRules[index].egress else { continue }
         let tree = trees[groupRules[index].tree]
         let key = direction.rawValue
-        let example = "- {allow: ssh, \(direction.otherEnd): 10.0.0.0/8}"
+        let example = "- \(direction.example)"
         var rules: [Rule] = []
         for rule in elements(node, in: tree, of: "`\(key)`", example: example) {
           if let rule = resolve(rule: rule, in: tree, of: index, direction) { rules.append(rule) }
@@ -32,11 +32,11 @@ extension Resolver {
   }
 
   private mutating func resolve(rule node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction) -> Rule? {
-    let what = "an \(direction.rawValue) rule"
+    let what = direction.rule
     var nodes = FlowNodes()
     var priority: UInt8 = 1
     var description: String?
-    for (key, value) in entries(node, in: tree, of: what, example: "{allow: ssh, \(direction.otherEnd): 10.0.0.0/8}") {
+    for (key, value) in entries(node, in: tree, of: what, example: direction.example) {
       guard let word = self.key(key, in: tree, of: what, words.rule) else {
         nodes.isDoubtful = true
         continue
@@ -62,7 +62,7 @@ extension Resolver {
     var peers = EntryList()
     let (peerEntry, ownEntry) = direction == .ingress ? (nodes.from, nodes.to) : (nodes.to, nodes.from)
     let others = self.peers(peerEntry, key: direction.otherEnd, node, in: tree, nodes.isDoubtful, of: what, &peers)
-    for (peer, node) in zip(others, peers.nodes) { checkPeer(peer, node, in: tree, of: group) }
+    for (peer, entry) in zip(others, peers.entries) { checkPeer(peer, entry.node, in: tree, of: group) }
 
     var owns = EntryList()
     let own = ownEntry.flatMap { self.own($0, key: direction.ownEnd, in: tree, of: group, &owns) }
@@ -169,11 +169,11 @@ extension Resolver {
 
   /// Source ports are for services that have them, each part of each.
   mutating func checkSourcePorts(_ services: EntryList, in tree: SyntaxTree) {
-    for (index, node) in services.nodes.enumerated() where !services.hasPorts[index] {
+    for entry in services.entries where !entry.hasPorts {
       report(
         .error, .sourcePortsWithoutPorts,
-        "\(quoted(tree.text(node))) has parts without ports, so `source-ports` can't narrow it",
-        at: tree.range(node), help: "write a rule of its own for what is not tcp, udp or sctp")
+        "\(quoted(tree.text(entry.node))) has parts without ports, so `source-ports` can't narrow it",
+        at: tree.range(entry.node), help: "write a rule of its own for what is not tcp, udp or sctp")
     }
   }
 
@@ -197,8 +197,8 @@ extension Resolver {
   private mutating func own(
     _ entry: FlowNodes.Entry, key: String, in tree: SyntaxTree, of group: Int, _ list: inout EntryList
   ) -> AddressSet? {
-    let help = "write some of the group's own addresses, or leave `\(key)` out for all of them"
-    guard isFilled(entry.value, in: tree, key: entry.key, help: help) else {
+    guard isFilled(entry.value, in: tree, key: entry.key, help: "write some of the group's own addresses, or leave it out")
+    else {
       list.isUnsure = true
       return nil
     }
@@ -268,7 +268,8 @@ extension Resolver {
   private mutating func reportFamilies(_ list: EntryList, _ others: [(what: String, families: FamilySet)], in tree: SyntaxTree)
   {
     let met = others.reduce(FamilySet.both) { $0.intersection($1.families) }
-    for (node, families) in zip(list.nodes, list.families) where families.isDisjoint(with: met) {
+    for entry in list.entries where entry.families.isDisjoint(with: met) {
+      let (node, families) = (entry.node, entry.families)
       let blocker = others.first { families.isDisjoint(with: $0.families) } ?? others[0]
       report(
         .error, .familyMismatch,
@@ -295,10 +296,14 @@ struct FlowNodes {
 
 /// The entries of a list as they were written, with the families that each can be of.
 struct EntryList {
-  private(set) var nodes: [SyntaxNode] = []
-  private(set) var families: [FamilySet] = []
-  /// Of services: whether all parts have ports.
-  private(set) var hasPorts: [Bool] = []
+  struct Entry {
+    var node: SyntaxNode
+    var families: FamilySet
+    /// Of a service: whether all its parts have ports.
+    var hasPorts: Bool
+  }
+
+  private(set) var entries: [Entry] = []
   private var unionOfEntries: FamilySet = []
   /// Whether something is missing here that has been reported.
   var isUnsure = false
@@ -308,9 +313,7 @@ struct EntryList {
   mutating func add(_ node: SyntaxNode, _ families: FamilySet, hasPorts: Bool = false) {
     // what is of no family is empty, which has been reported
     let families = families.isEmpty ? .both : families
-    nodes.append(node)
-    self.families.append(families)
-    self.hasPorts.append(hasPorts)
+    entries.append(Entry(node: node, families: families, hasPorts: hasPorts))
     unionOfEntries.formUnion(families)
     if families != .both { isOfBoth = false }
   }
@@ -320,6 +323,10 @@ struct EntryList {
 }
 
 extension Direction {
+  /// A rule of the direction, in words.
+  var rule: String { self == .ingress ? "an ingress rule" : "an egress rule" }
+  /// One, as an example.
+  var example: String { self == .ingress ? "{allow: ssh, from: 10.0.0.0/8}" : "{allow: ssh, to: 10.0.0.0/8}" }
   /// The key of the other end of a rule.
   var otherEnd: String { self == .ingress ? "from" : "to" }
   /// The key of its own end.
