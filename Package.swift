@@ -40,7 +40,10 @@ let package = Package(
       ],
       packageAccess: false, swiftSettings: strict),
 
-    .target(name: "TestSupport", dependencies: ["CLinux", "NftablesKernel", "PacketSpace"], path: "Tests/TestSupport", swiftSettings: strict),
+    .target(
+      name: "TestSupport",
+      dependencies: ["CLinux", "NftablesKernel", "PacketSpace", "PolicyCompiler", "PolicyLanguage", "Diagnostics", "Nftables"],
+      path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "DiagnosticsTests", dependencies: ["Diagnostics", "TestSupport"], swiftSettings: strict),
     .testTarget(name: "PacketSpaceTests", dependencies: ["PacketSpace", "TestSupport"], swiftSettings: strict),
     .testTarget(

@@ -163,7 +163,9 @@ import Testing
     set("a set emptied", "group-ipv6/web") { _ in [] },
     set("a prefix too wide", "list-ipv4/office") { $0.map { Interval($0.lower, $0.upper + 1) } },
     map("an address without a profile", "ingress-ipv4") { $0.lower == firstAddress ? [] : [($0, $1)] },
-    map("an address with another's profile", "ingress-ipv4") { [($0, $0.lower == firstAddress ? .jump("ingress/database") : $1)] },
+    map("an address with another's profile", "ingress-ipv4") {
+      [($0, $0.lower == firstAddress ? .jump("ingress/database") : $1)]
+    },
     map("a stranger with a profile", "egress-ipv4") { $0.lower == firstAddress ? [($0, $1), (Interval(7), $1)] : [($0, $1)] },
     map("a goto where a jump was", "egress-ipv4") { [($0, $0.lower == firstAddress ? .goto("egress/web") : $1)] },
     map("ingress where egress was", "egress-ipv6") { [($0, $1 == .jump("egress/web") ? .jump("ingress/web") : $1)] },
