@@ -1,0 +1,46 @@
+import ArgumentParser
+import Nftables
+import NftablesKernel
+import PolicyCompiler
+
+/// `cordon diff`: what is in force against what the policy says.
+struct Diff: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Show what differs between the kernel's table and the policy's.",
+    discussion: """
+      Exits with 0 where nothing differs, with 2 where something does, and with 3 where the kernel can't be asked. Tables are \
+      compared by what they mean: nft spells much of what it lists anew.
+
+      --against compares with a .nft file, which is loaded in a private network namespace, or with another policy, instead of \
+      the kernel's table.
+      """)
+
+  @OptionGroup var policy: PolicyOptions
+  @OptionGroup var target: TargetOptions
+
+  @Option(help: ArgumentHelp("Compare with that .nft file or policy.", valueName: "file"))
+  var against: String?
+
+  func run() throws {
+    let (compilation, _) = try policy.compile(target)
+    let live = try other()
+    let difference = DifferenceReport(live: live, planned: compilation.ruleset, compilation.policy)
+    try Status.refusing { try Terminal.output(difference.text(policy.outputFormat)) }
+    if !difference.isEmpty { throw Status.differs }
+  }
+
+  private func other() throws -> Ruleset? {
+    guard let against else {
+      return try Status.refusing {
+        var kernel = try Kernel()
+        return try LiveTable.read(&kernel, target.table)
+      }
+    }
+    if against.hasSuffix(".nft") {
+      return try Status.refusing { try LiveTable.read(file: against, table: target.table) }
+    }
+    var old = policy
+    old.policies = [against]
+    return try old.compile(target).compilation.ruleset
+  }
+}

@@ -1,0 +1,24 @@
+import ArgumentParser
+
+/// The command: security groups, compiled to nftables.
+@main
+struct Cordon: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cordon",
+    abstract: "Security groups, compiled to nftables.",
+    discussion: """
+      POLICY is a file, a folder (its *.yaml files), or - for standard input; several make one policy.
+      `cordon POLICY...` alone is `cordon compile POLICY...`.
+
+      EXIT STATUS
+        0   done
+        1   the policy has errors
+        2   differences were found
+        3   the kernel or the system refused
+        64  the command line is wrong
+        70  a bug in cordon itself
+      """,
+    version: "0.1.0",
+    subcommands: [Compile.self, Diff.self, Test.self, Explain.self, Format.self],
+    defaultSubcommand: Compile.self)
+}

@@ -1,0 +1,100 @@
+import Nftables
+import PacketSpace
+import PolicyCompiler
+import PolicyLanguage
+
+/// What differs between two tables, as the command shows it: first for packets, then in nft's words.
+struct DifferenceReport {
+  private let difference: RulesetDifference
+  /// Nil where it would take too much to find out.
+  private let traffic: TrafficDifference?
+  private let describer: PacketsDescriber
+  /// How many kinds of packets are shown, each way.
+  private static let longest = 20
+
+  init(live: Ruleset?, planned: Ruleset, _ policy: Policy) {
+    difference = RulesetDifference.compare(live: live, planned: planned)
+    describer = PacketsDescriber(policy)
+    let nothing = Ruleset(tableName: planned.tableName)
+    traffic = difference.isEmpty ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned)
+  }
+
+  var isEmpty: Bool { difference.isEmpty }
+
+  func text(_ format: OutputFormat) -> String {
+    switch format {
+    case .human, .plain:
+      isEmpty ? "table inet \(difference.tableName): no difference\n" : trafficText + "\n" + difference.text()
+    case .json:
+      json
+    }
+  }
+
+  // MARK: - Traffic
+
+  private var trafficText: String {
+    guard let traffic else {
+      return "what changes for packets takes too many cases to find out; in nft's words:\n"
+    }
+    if traffic.isEmpty { return "no packet is treated otherwise\n" }
+    var lines: [String] = []
+    for kind in TrafficDifference.Kind.allCases {
+      let changes = traffic.changes.filter { $0.kind == kind }
+      if changes.isEmpty { continue }
+      lines.append(DifferenceReport.heading(kind))
+      for change in changes.prefix(DifferenceReport.longest) {
+        lines.append("  \(DifferenceReport.mark(kind)) \(words(change))")
+        lines.append("      for example \(change.witness)")
+      }
+      if changes.count > DifferenceReport.longest { lines.append("    and \(changes.count - DifferenceReport.longest) more") }
+    }
+    if !traffic.isComplete { lines.append("and more: the comparison stopped here") }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
+  private func words(_ change: TrafficDifference.Change) -> String {
+    let words = describer.describe(change.packets)
+    let hook = change.hook == .forward ? "" : "\(change.hook.rawValue): "
+    return "\(hook)\(words.service) from \(words.from) to \(words.to)"
+      + (words.circumstances.isEmpty ? "" : " (\(words.circumstances))")
+  }
+
+  private static func heading(_ kind: TrafficDifference.Kind) -> String {
+    switch kind {
+    case .opens: "would newly pass:"
+    case .closes: "would newly be dropped:"
+    case .unknown: "would pass or be dropped by rules that cordon doesn't understand:"
+    }
+  }
+
+  private static func mark(_ kind: TrafficDifference.Kind) -> String {
+    switch kind {
+    case .opens: "+"
+    case .closes: "-"
+    case .unknown: "?"
+    }
+  }
+
+  // MARK: - JSON
+
+  /// `{ "traffic": { "complete", "changes": [ { "change": "opens"|"closes"|"unknown", "hook", "service", "from", "to",
+  /// "circumstances", "example" } ] } | null, "ruleset": … }`, where `ruleset` is `RulesetDifference.json()`'s.
+  private var json: String {
+    struct Change: Encodable { var change, hook, service, from, to, circumstances, example: String }
+    struct Traffic: Encodable {
+      var complete: Bool
+      var changes: [Change]
+    }
+    let shown = traffic.map { traffic in
+      Traffic(
+        complete: traffic.isComplete,
+        changes: traffic.changes.map { change in
+          let words = describer.describe(change.packets)
+          return Change(
+            change: "\(change.kind)", hook: change.hook.rawValue, service: words.service, from: words.from, to: words.to,
+            circumstances: words.circumstances, example: "\(change.witness)")
+        })
+    }
+    return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())}\n"
+  }
+}
