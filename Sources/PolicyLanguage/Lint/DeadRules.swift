@@ -15,6 +15,9 @@ struct DeadRules {
   private let facts: LintFacts
   /// The rules that can go.
   private(set) var gone: Set<RulePlace> = []
+  /// The rules that never decide and say the opposite of those that do. They are to be mended rather than removed, so they stand
+  /// where the need for others is judged.
+  private(set) var defeated: Set<RulePlace> = []
 
   /// Judges all rules, and reports those that can go.
   init(_ facts: LintFacts, into report: inout LintReport) {
@@ -44,8 +47,9 @@ struct DeadRules {
         if focus.isEmpty { continue }
         let others = try layers.deciders(of: focus, without: index)
         if !others.includesDefault, others.layers.allSatisfy({ layers[$0].rank < layer.rank }) {
-          gone.insert(place)
-          reportShadowed(place, by: others.layers.map { layers[$0] }, &report)
+          let by = others.layers.map { layers[$0] }
+          if by.allSatisfy({ $0.action != layer.action }) { defeated.insert(place) } else { gone.insert(place) }
+          reportShadowed(place, by: by, &report)
         } else if let by = try shadowsInOtherGroups(place, layer) {
           reportShadowedElsewhere(place, by: by, &report)
         }
@@ -122,7 +126,8 @@ struct DeadRules {
   ) throws(DiagramBudgetExceeded) -> Bool {
     let before = gone.count
     // of two that are alike the first as written stays
-    let candidates = remaining([group], direction).filter { $0.place != nil }.sorted { $0.place!.index > $1.place!.index }
+    let candidates = remaining([group], direction).filter { $0.place.map { !defeated.contains($0) } ?? false }
+      .sorted { $0.place!.index > $1.place!.index }
     for layer in candidates {
       let place = layer.place!
       guard let others = try sayTheSame(place, layer, [group]) else { continue }

@@ -12,6 +12,9 @@ struct LintFacts: Sendable {
   /// Of each group what its rules, its intra-group step and the exemptions decide, the strongest first.
   private let ingress: [[RuleLayer]]
   private let egress: [[RuleLayer]]
+  /// Which class and which instance has an address.
+  private let places: AddressIndex
+  private let instances: AddressIndex
 
   init(_ policy: Policy, _ words: PolicyWords) {
     self.policy = policy
@@ -22,6 +25,8 @@ struct LintFacts: Sendable {
       for group in entry.groups { classesOfGroup[group].append(index) }
     }
     self.classesOfGroup = classesOfGroup
+    places = AddressIndex(classes.map(\.addresses))
+    instances = AddressIndex(policy.instances.map(\.addresses))
     let diagrams = PolicyDiagrams(policy)
     ingress = policy.groups.indices.map { LintFacts.layers(of: $0, .ingress, diagrams) }
     egress = policy.groups.indices.map { LintFacts.layers(of: $0, .egress, diagrams) }
@@ -70,6 +75,24 @@ struct LintFacts: Sendable {
 
   func rule(_ place: RulePlace) -> Rule { policy.groups[place.group].rules(place.direction)[place.index] }
 
+  /// The addresses of some peers.
+  func addresses(_ peers: [Peer]) -> AddressSet {
+    if peers.contains(.any) { return .all }
+    return peers.dropFirst().reduce(peers.first.map(policy.addresses(of:)) ?? AddressSet()) {
+      $0.union(policy.addresses(of: $1))
+    }
+  }
+
+  /// The instance that has all of a range, if there is one.
+  func instance(of range: AddressRange) -> Int? {
+    instances.first(range).flatMap { $0.interval.upper >= range.upper ? $0.label : nil }
+  }
+
+  /// The classes that an instance's addresses are in.
+  func classes(ofInstance index: Int) -> [Int] {
+    Set(policy.instances[index].addresses.ranges.flatMap { places.all($0) }).sorted()
+  }
+
   /// The groups whose rules are enforced, by index.
   var enforcedGroups: [Int] { policy.groups.indices.filter { !policy.groups[$0].isExternal } }
 
@@ -78,6 +101,42 @@ struct LintFacts: Sendable {
     Direction.allCases.flatMap { direction in
       policy.groups[group].rules(direction).indices.map { RulePlace(group: group, direction: direction, index: $0) }
     }
+  }
+}
+
+/// Sets that share no address, asked which one has some.
+struct AddressIndex: Sendable {
+  private var intervals: [IPFamily: [(interval: Interval, label: Int)]] = [:]
+
+  init(_ sets: [AddressSet]) {
+    for family in IPFamily.allCases {
+      intervals[family] = sets.enumerated().flatMap { label, set in set[family].intervals.map { ($0, label) } }
+        .sorted { $0.interval < $1.interval }
+    }
+  }
+
+  /// The interval that has the first address of a range, with the index of its set.
+  func first(_ range: AddressRange) -> (interval: Interval, label: Int)? {
+    let all = intervals[range.family]!
+    let index = start(range)
+    return index < all.count && all[index].interval.lower <= range.lower ? all[index] : nil
+  }
+
+  /// The indices of the sets that have an address of a range.
+  func all(_ range: AddressRange) -> [Int] {
+    intervals[range.family]![start(range)...].prefix { $0.interval.lower <= range.upper }.map(\.label)
+  }
+
+  /// The place of the first interval that ends in the range or behind it.
+  private func start(_ range: AddressRange) -> Int {
+    let all = intervals[range.family]!
+    var low = 0
+    var high = all.count
+    while low < high {
+      let middle = (low + high) / 2
+      if all[middle].interval.upper < range.lower { low = middle + 1 } else { high = middle }
+    }
+    return low
   }
 }
 

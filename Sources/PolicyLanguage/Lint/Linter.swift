@@ -17,6 +17,7 @@ public enum Linter {
   }
 
   private static let rules: [@Sendable (LintFacts, inout LintReport) -> Void] = [
-    { _ = DeadRules($0, into: &$1) }
+    { _ = DeadRules($0, into: &$1) }, Denies.find, OpenRules.find, Environments.find, PublicAddresses.find, PeerChoice.find,
+    Purposes.find, Unused.find, CloudLimits.find,
   ]
 }

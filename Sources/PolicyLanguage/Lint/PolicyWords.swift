@@ -8,6 +8,8 @@ struct PolicyWords: Sendable {
   private(set) var peers: Set<String> = []
   /// The groups that say what their members may do with each other.
   private(set) var groupsWithIntraGroup: Set<String> = []
+  /// Whether the options say what egress within a group is.
+  private(set) var saysIntraGroupEgress = false
   /// Comments, in the order of the files and of their text.
   private(set) var comments: [SourceRange] = []
 
@@ -24,6 +26,9 @@ struct PolicyWords: Sendable {
           for service in tree.entries(entry.value) { collect(service.value, tree, into: \.services) }
         } else {
           if tree.has(entry.key, text: "groups") { readGroups(entry.value, tree) }
+          if tree.has(entry.key, text: "options") {
+            saysIntraGroupEgress = tree.entries(entry.value).contains { tree.has($0.key, text: "intra-group-egress") }
+          }
           read(entry.value, tree)
         }
       }

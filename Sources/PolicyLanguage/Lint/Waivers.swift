@@ -2,7 +2,7 @@ import Diagnostics
 
 /// Comments that silence findings: `# cordon: allow unused-group` behind what a finding is about, or alone on the line before it.
 ///
-/// Several codes are parted by commas; what follows them is the reason, for readers.
+/// Several codes are parted by commas; what words follow are the reason, for readers.
 struct Waivers {
   private struct Waiver {
     var code: String
@@ -78,12 +78,18 @@ struct Waivers {
       return
     }
     let line = silencedLine(comment)
+    var hasCode = false
     repeat {
       cursor.skip(while: Waivers.isBlank)
       let start = cursor.position
       cursor.skip { Waivers.isCode($0) }
       let range = SourceRange(file: file, start: start, end: cursor.position)
       let code = String(decoding: bytes[start..<cursor.position], as: UTF8.self)
+      cursor.skip(while: Waivers.isBlank)
+      // several words behind a comma are the reason
+      let isAlone = cursor.peek == nil || cursor.peek == UInt8(ascii: ",")
+      if hasCode, !isAlone, LintCode(rawValue: code) == nil { break }
+      hasCode = true
       if LintCode(rawValue: code) != nil {
         places[file][line, default: []].append(waivers.count)
         waivers.append(Waiver(code: code, range: range, line: line))
@@ -95,7 +101,6 @@ struct Waivers {
             code.isEmpty ? "a code should stand here" : "no finding of lint has the code `\(code)`", at: range,
             help: nearest.map { "write `\($0)`" }))
       }
-      cursor.skip(while: Waivers.isBlank)
     } while cursor.take(",")
   }
 

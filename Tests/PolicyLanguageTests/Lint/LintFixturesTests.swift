@@ -1,0 +1,25 @@
+import Diagnostics
+import PolicyLanguage
+import TestSupport
+import Testing
+
+/// Each kind of finding has a policy in fixtures/lint: what must be found in it, and beside it what must not.
+@Suite struct LintFixturesTests {
+  @Test(arguments: Fixtures.names(in: "lint"))
+  func isFound(_ name: String) throws {
+    var sources = SourceFiles()
+    let bytes = try #require(Fixtures.bytes("lint/\(name)/policy.yaml"))
+    _ = sources.add(SourceFile(name: "policy.yaml", bytes: bytes))
+    let (policy, diagnostics) = PolicyFrontend.load(sources)
+    #expect(diagnostics.allSatisfy { $0.severity != .error }, "\(diagnostics)")
+    let findings = Linter.lint(try #require(policy), sources)
+    #expect(findings.contains { $0.code == name })
+    expectGolden(HumanRenderer().render(findings, in: sources), at: "lint/\(name)/expected.txt")
+  }
+
+  @Test func eachCodeHasAFixture() {
+    // what takes millions of nodes is too large for a fixture
+    let codes = LintCode.allCases.map(\.rawValue).filter { $0 != LintCode.tooComplex.rawValue }
+    #expect(Fixtures.names(in: "lint") == codes.sorted())
+  }
+}
