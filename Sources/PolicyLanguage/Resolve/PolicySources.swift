@@ -3,6 +3,9 @@ import Glibc
 
 /// Reads the files of a policy.
 public enum PolicySources {
+  /// What the standard input is called among the files.
+  public static let standardInput = "<stdin>"
+
   /// Reads what a command line names: files, folders (their `*.yaml` by name, without hidden ones and subfolders) and `-`, which
   /// is the standard input. A file that is named twice, by whatever path, counts once.
   ///
@@ -25,7 +28,7 @@ public enum PolicySources {
     var seen: Set<Identity> = []
 
     mutating func read(_ argument: String) {
-      if argument == "-" { return readFile("<stdin>", STDIN_FILENO) }
+      if argument == "-" { return readFile(PolicySources.standardInput, STDIN_FILENO) }
       if argument.utf8.contains(0) { return refuse(argument, "a path has no zero byte") }
       // a folder opens too, and what is opened can't be exchanged before it is looked at
       let file = open(argument, O_RDONLY | O_CLOEXEC | O_NOCTTY)
