@@ -80,7 +80,7 @@ extension Resolver {
     for (index, entry) in declarations.groups.enumerated() where entry.isValid && policy.groups[index].members.isEmpty {
       let group = policy.groups[index]
       // what is wrong with its members has been reported
-      if hasMembers(entry) { continue }
+      if !saysNothingOfMembers(entry) { continue }
       report(
         .warning, .groupWithoutMembers, "the group \(quoted(group.name)) has no members, so it matches nothing",
         at: group.range,
@@ -88,10 +88,11 @@ extension Resolver {
     }
   }
 
-  private func hasMembers(_ entry: Declaration) -> Bool {
+  private func saysNothingOfMembers(_ entry: Declaration) -> Bool {
     let tree = trees[entry.tree]
-    return tree.entries(entry.value).contains { key, value in
-      tree.has(key, text: "members") && (tree.kind(value) == .scalar || !tree.isEmpty(value))
+    if tree.kind(entry.value) != .mapping { return tree.kind(entry.value) != .scalar && tree.isEmpty(entry.value) }
+    return tree.entries(entry.value).allSatisfy { key, value in
+      !tree.has(key, text: "members") || tree.kind(value) != .scalar && tree.isEmpty(value)
     }
   }
 
@@ -117,20 +118,17 @@ extension Resolver {
       let common = AddressSet([first.addresses]).intersection(AddressSet([second.addresses])).ranges
       report(
         .error, .mixedGroupTypes,
-        "\(quoted(common.first?.description ?? "")) would be in a basic and in an advanced group", at: second.range,
-        help: "all groups of an address are of one type",
-        notes: [
-          Diagnostic.Note("it is in \(holder(of: second, owners)) here", at: second.range),
-          Diagnostic.Note("and in \(holder(of: first, owners)) here", at: first.range),
-        ])
+        "\(quoted(common.first?.description ?? "")) is in \(holder(of: second, owners)) here, and in \(holder(of: first, owners))",
+        at: second.range, help: "all groups of an address are of one type",
+        notes: [Diagnostic.Note("it is in \(holder(of: first, owners)) here", at: first.range)])
     }
   }
 
-  /// Who has an address: the group whose `members` it stands in, or an instance's groups.
+  /// What an address is in: the group whose `members` it stands in, or a group of its instance.
   private func holder(of entry: OwnedAddresses, _ owners: [SourceRange: Int]) -> String {
-    let type = GroupType.allCases[Int(entry.owner)].rawValue
-    return owners[entry.range].map { "the \(type) group \(quoted(policy.groups[$0].name))" }
-      ?? "an instance of \(type == "basic" ? "a" : "an") \(type) group"
+    let type: GroupType = entry.owner == 0 ? .basic : .advanced
+    return owners[entry.range].map { "the \(type.rawValue) group \(quoted(policy.groups[$0].name))" }
+      ?? (type == .basic ? "a basic group" : "an advanced group")
   }
 
   /// Reports an instance that itself names groups of both types.

@@ -13,10 +13,14 @@ extension Resolver {
     let tree = trees[entry.tree]
     var instance = Instance(name: tree.text(entry.key), addresses: AddressSet(), groups: [], range: tree.range(entry.key))
     var hasAddresses = false
+    var isDoubtful = tree.isBroken(entry.value)
     var groups: SyntaxNode?
     let example = "web-1: {addresses: 10.0.0.1, groups: web}"
     for (key, value) in entries(entry.value, in: tree, of: "an instance", example: example) {
-      guard let word = self.key(key, in: tree, of: "an instance", words.instance) else { continue }
+      guard let word = self.key(key, in: tree, of: "an instance", words.instance) else {
+        isDoubtful = true
+        continue
+      }
       switch word {
       case .addresses:
         hasAddresses = true
@@ -33,9 +37,8 @@ extension Resolver {
       case .description: instance.description = text(value, in: tree, of: "description")
       }
     }
-    if !tree.isBroken(entry.value),
-      tree.kind(entry.value) == .mapping || tree.isEmpty(entry.value) && tree.kind(entry.value) != .scalar
-    {
+    let isMapping = tree.kind(entry.value) == .mapping || tree.isEmpty(entry.value) && tree.kind(entry.value) != .scalar
+    if isMapping, !isDoubtful {
       if !hasAddresses { reportNeeded("addresses", of: instance) }
       if groups == nil { reportNeeded("groups", of: instance) }
     }

@@ -130,7 +130,7 @@ extension Resolver {
         help: "`\(place.key)` holds \(place.choices)")
       return
     }
-    let help = suggestion(for: name.string, among: peerNames.names)
+    let help = suggestion(for: name.string, among: peerNames.names) ?? "define it first, or write addresses"
     report(.error, .unknownPeer, "there is no \(named) \(quoted(name))", at: tree.range(node), help: help)
   }
 

@@ -75,7 +75,7 @@ public enum PolicySources {
       if count == 0 {
         diagnostics.append(
           Diagnostic(
-            .error, DiagnosticCode.noPolicyFiles.rawValue, "the folder \(quoted(path)) holds no policy", at: nil,
+            .error, DiagnosticCode.noPolicyFiles.rawValue, "the folder \(quoted(path, limit: 4096)) holds no policy", at: nil,
             help: "name its files `*.yaml`, or name the files instead of the folder; subfolders are not looked into"))
       }
     }
@@ -106,14 +106,14 @@ public enum PolicySources {
 
     private mutating func refuse(_ path: String, _ reason: String) {
       diagnostics.append(
-        Diagnostic(.error, DiagnosticCode.cannotRead.rawValue, "can't read \(quoted(path)): \(reason)", at: nil))
+        Diagnostic(.error, DiagnosticCode.cannotRead.rawValue, "can't read \(quoted(path, limit: 4096)): \(reason)", at: nil))
     }
 
     private mutating func refuseSize(_ path: String) {
       diagnostics.append(
         Diagnostic(
           .error, DiagnosticCode.cannotRead.rawValue,
-          "can't read \(quoted(path)): it is larger than \(SyntaxParser.maximumSize >> 20) MiB", at: nil,
+          "can't read \(quoted(path, limit: 4096)): it is larger than \(SyntaxParser.maximumSize >> 20) MiB", at: nil,
           help: "split the policy into several files"))
     }
 

@@ -62,7 +62,9 @@ extension Resolver {
     var peers = EntryList()
     let (peerEntry, ownEntry) = direction == .ingress ? (nodes.from, nodes.to) : (nodes.to, nodes.from)
     let others = self.peers(peerEntry, key: direction.otherEnd, node, in: tree, nodes.isDoubtful, of: what, &peers)
-    for (peer, entry) in zip(others, peers.entries) { checkPeer(peer, entry.node, in: tree, of: group) }
+    for (peer, entry) in zip(others, peers.entries) {
+      checkPeer(peer, entry.node, in: tree, of: group, isIngress: direction == .ingress)
+    }
 
     var owns = EntryList()
     let own = ownEntry.flatMap { self.own($0, key: direction.ownEnd, in: tree, of: group, &owns) }
@@ -222,7 +224,9 @@ extension Resolver {
     return own
   }
 
-  private mutating func checkPeer(_ peer: Peer, _ node: SyntaxNode, in tree: SyntaxTree, of group: Int) {
+  private mutating func checkPeer(
+    _ peer: Peer, _ node: SyntaxNode, in tree: SyntaxTree, of group: Int, isIngress: Bool
+  ) {
     let network: NetworkReference
     let range: SourceRange
     switch peer {
@@ -231,7 +235,7 @@ extension Resolver {
       if index == group {
         report(
           .warning, .selfReference, "the group \(quoted(tree.text(node))) names itself", at: tree.range(node),
-          help: policy.groups[group].type == .basic && policy.groups[group].intraGroup == .allow
+          help: isIngress && policy.groups[group].type == .basic && policy.groups[group].intraGroup == .allow
             ? "a basic group's members reach each other without a rule" : "the rule is for flows between members of the group")
       }
       network = groupNetworks[index]

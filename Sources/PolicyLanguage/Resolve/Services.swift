@@ -160,7 +160,7 @@ extension Resolver {
     guard firstReply(in: terms) != nil else { return }
     report(
       .warning, .icmpReply,
-      "\(quoted(tree.text(node))) can't begin a flow: such packets pass only as related to one, by no rule",
+      "\(quoted(tree.text(node))) can't begin a flow: whatever a rule says, such packets pass only as part of one",
       at: tree.range(node), help: "remove it: replies and errors of allowed flows pass without a rule")
   }
 }

@@ -27,9 +27,10 @@ extension Resolver {
   /// The node's entries, if it is a mapping or says nothing; else an error, and none.
   mutating func entries(_ node: SyntaxNode, in tree: SyntaxTree, of what: String, example: String) -> SyntaxEntries {
     if tree.kind(node) != .mapping, !tree.isEmpty(node) || tree.kind(node) == .scalar, !tree.isBroken(node) {
+      let hasColon = tree.withUTF8(node) { $0.contains(UInt8(ascii: ":")) }
       report(
         .error, .wrongShape, "\(what) is a mapping of keys and values, not \(tree.kind(node).words)", at: tree.range(node),
-        help: "write it as in `\(example)`")
+        help: hasColon ? "write a blank behind the colon, as in `\(example)`" : "write it as in `\(example)`")
     }
     return tree.entries(node)
   }
@@ -61,7 +62,7 @@ extension Resolver {
     if !tree.isBroken(node) {
       let place = tree.kind(node) == .empty ? key : node
       report(
-        .error, .emptyValue, "\(quoted(tree.text(key))) is empty, which would match nothing", at: tree.range(place), help: help)
+        .error, .emptyValue, "\(quoted(tree.text(key))) may not be empty", at: tree.range(place), help: help)
     }
     return false
   }

@@ -45,6 +45,12 @@ enum AddressScalar {
           "an \(address.family.name) address has \(address.family.width) bits, so it can't have a prefix of \(quoted(length))",
           help: "write a length of 0 to \(address.family.width)"))
     case .notANumber:
+      if length.isEmpty {
+        return .problem(
+          ScalarProblem(
+            .invalidAddress, "the length of the prefix is missing",
+            help: "write `\(address)/\(address.family == .ipv4 ? 24 : 64)`, or the address alone"))
+      }
       return .problem(
         ScalarProblem(
           .invalidAddress, "\(quoted(length)) is not the length of a prefix",
@@ -85,10 +91,10 @@ enum AddressScalar {
     return ~bits & (~bits &+ 1) == 0 ? bits.nonzeroBitCount : nil
   }
 
-  /// Whether nobody would take the text for a name: it has a colon, or consists of digits and at least three dots.
+  /// Whether nobody would take the text for a name: it has a colon, or consists of digits and dots.
   static func looksLikeAddress(_ bytes: ScalarBytes) -> Bool {
     if bytes.contains(UInt8(ascii: ":")) { return true }
-    return bytes.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") } && bytes.count(where: { $0 == UInt8(ascii: ".") }) >= 3
+    return bytes.allSatisfy { $0.isDigit || $0 == UInt8(ascii: ".") } && bytes.contains(UInt8(ascii: "."))
   }
 
   private static func invalidAddress(_ bytes: ScalarBytes) -> ScalarProblem {
@@ -97,6 +103,9 @@ enum AddressScalar {
 
   /// What is wrong with something that looks like an address, where that can be said.
   private static func reason(_ bytes: ScalarBytes) -> String? {
+    if bytes.contains(where: { $0 == 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "'") || $0 == UInt8(ascii: ",") }) {
+      return "write a list, `[10.0.0.1, 10.0.0.2]`, with a comma and a blank between two addresses"
+    }
     if bytes.contains(UInt8(ascii: "%")) { return "write the address without its zone" }
     if bytes.contains(UInt8(ascii: ":")) {
       if let colon = bytes.lastIndex(of: UInt8(ascii: ":")), IPAddress(bytes: bytes.part(0..<colon))?.family == .ipv4 {

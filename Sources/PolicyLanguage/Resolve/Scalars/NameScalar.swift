@@ -62,8 +62,8 @@ enum NameScalar {
     case .addresses(_, .single, _): return "an address"
     case .addresses(_, .prefix, _): return "a prefix"
     case .addresses(_, .range, _): return "a range of addresses"
-    case .problem: return "an address"
-    case .other: break
+    case .problem where hasFormOfAddress(bytes): return "an address"
+    case .problem, .other: break
     }
     guard bytes.allSatisfy({ $0.isDigit || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }) else { return nil }
     switch bytes.split(maxSplits: 2, omittingEmptySubsequences: false, whereSeparator: { !$0.isDigit }).count {
@@ -71,6 +71,13 @@ enum NameScalar {
     case 2: return bytes.contains(UInt8(ascii: ".")) ? "a number" : "a range"
     default: return nil
     }
+  }
+
+  /// Whether somebody who mistyped an address could have written this: it has three dots, or colons and hexadecimal digits.
+  private static func hasFormOfAddress(_ bytes: ScalarBytes) -> Bool {
+    let marks = Array(":./-".utf8)
+    return bytes.allSatisfy { $0.isHexDigit || marks.contains($0) }
+      && (bytes.contains(UInt8(ascii: ":")) || bytes.count(where: { $0 == UInt8(ascii: ".") }) >= 3)
   }
 
   /// The text with what a name can't have replaced.

@@ -36,6 +36,12 @@ enum PortScalar {
   }
 
   private static func notPorts(_ bytes: ScalarBytes, _ prefix: String) -> ScalarProblem {
+    if bytes.isEmpty {
+      return ScalarProblem(
+        .invalidPort, "the port is missing",
+        help: prefix.isEmpty
+          ? "write a number such as `22`" : "write `\(prefix)22`, for example, or `\(prefix.dropLast())` for every port")
+    }
     if bytes.equals("-1") {
       return ScalarProblem(.cloudSpelling, "`-1` for any port is a cloud's spelling", help: anyPort(prefix))
     }

@@ -38,11 +38,11 @@ extension UInt8 {
 /// Text of a policy as a message shows it: on one line, not longer than a name may be, without control characters.
 func quoted(_ bytes: ScalarBytes) -> String { quoted(bytes.part(0..<min(bytes.count, 300)).string) }
 
-/// The same of a string.
-func quoted(_ text: String) -> String {
+/// The same of a string; of one that is longer than `limit` characters, the beginning.
+func quoted(_ text: String, limit: Int = 64) -> String {
   var shown = ""
   for (count, character) in text.unicodeScalars.enumerated() {
-    if count == 64 {
+    if count == limit {
       shown += "…"
       break
     }
