@@ -6,9 +6,19 @@ import PacketSpace
 /// Found is what both ends allow: a rule of the destination that lets in addresses of another environment, and does so after all
 /// stronger rules have spoken, and an egress that lets them out. Each rule is reported once, with a packet.
 struct Environments {
+  /// Addresses of one environment that may send what the same groups' egress lets out.
+  private struct Sender {
+    var environment: String
+    var addresses: AddressSet
+    /// Empty where somebody else decides about egress.
+    var groups: [Int]
+  }
+
   private let facts: LintFacts
   /// The addresses of each environment, by its name.
   private var addresses: [String: AddressSet] = [:]
+  private var senders: [Sender] = []
+  private var senderOfAddress = AddressIndex([])
   private var seen: Set<RuleLayer.Origin> = []
 
   static func find(_ facts: LintFacts, into report: inout LintReport) {
@@ -21,59 +31,79 @@ struct Environments {
     for group in facts.policy.groups {
       if let name = group.environment { addresses[name] = (addresses[name] ?? AddressSet()).union(group.members) }
     }
+    if addresses.count < 2 { return }
+    for entry in facts.classes {
+      let names = environments(of: entry)
+      if names.count == 1 { senders.append(Sender(environment: names[0], addresses: entry.addresses, groups: entry.groups)) }
+    }
+    var taken = AddressSet(facts.classes.flatMap(\.addresses.ranges))
+    for name in addresses.keys.sorted() {
+      let unprotected = addresses[name]!.subtracting(taken)
+      taken = taken.union(unprotected)
+      if !unprotected.isEmpty { senders.append(Sender(environment: name, addresses: unprotected, groups: [])) }
+    }
+    senderOfAddress = AddressIndex(senders.map(\.addresses))
+  }
+
+  private func environments(of entry: AddressClasses.Class) -> [String] {
+    addresses.keys.filter { entry.addresses.meets(addresses[$0]!) }.sorted()
   }
 
   private mutating func find(_ report: inout LintReport) {
     for entry in facts.classes {
-      let own = addresses.keys.filter { addresses[$0]!.meets(entry.addresses) }.sorted()
-      if own.count > 1 {
-        reportBoth(entry, own, &report)
-      } else if let name = own.first {
-        let foreign = addresses.keys.filter { $0 != name }.sorted()
-        let group = facts.policy.groups[entry.groups[0]]
-        report.judge(group) { report throws(DiagramBudgetExceeded) in
-          for other in foreign { try judge(entry, name, other, &report) }
+      let names = environments(of: entry)
+      if names.count > 1 {
+        reportBoth(entry, names, &report)
+      } else if let name = names.first {
+        report.judge(facts.policy.groups[entry.groups[0]]) { report throws(DiagramBudgetExceeded) in
+          try judge(entry, name, &report)
         }
       }
     }
   }
 
   private mutating func judge(
-    _ entry: AddressClasses.Class, _ name: String, _ other: String, _ report: inout LintReport
+    _ entry: AddressClasses.Class, _ name: String, _ report: inout LintReport
   ) throws(DiagramBudgetExceeded) {
     let layers = facts.layers(entry.groups, .ingress)
-    let sources = addresses[other]!.subtracting(addresses[name]!)
-    for (index, layer) in layers.enumerated()
-    where layer.action == .allow && layer.origin != .exempt && !seen.contains(layer.origin) {
-      let focus = layer.boxes.beginningFlows.narrowed(.source, to: sources).narrowed(.destination, to: entry.addresses)
+    for (index, layer) in layers.enumerated() where layer.action == .allow && !seen.contains(layer.origin) {
+      let focus = layer.boxes.beginningFlows.narrowed(.destination, to: entry.addresses)
       if focus.isEmpty { continue }
-      let deciders = try layers.deciders(of: focus)
-      guard deciders.layers.contains(index), let packet = try allowedOut(deciders.boxes(index)) else { continue }
-      seen.insert(layer.origin)
-      reportCrossing(layer, packet, from: other, to: name, &report)
+      for sender in senders(layer) where sender.environment != name {
+        let sent = focus.narrowed(.source, to: sender.addresses)
+        if sent.isEmpty { continue }
+        let deciders = try layers.deciders(of: sent)
+        guard deciders.layers.contains(index), let packet = try allowedOut(deciders.boxes(index), sender) else { continue }
+        seen.insert(layer.origin)
+        reportCrossing(layer, packet, from: sender.environment, to: name, &report)
+        break
+      }
     }
   }
 
-  /// A packet of those that their source's egress allows too.
-  private func allowedOut(_ boxes: [PacketBox]) throws(DiagramBudgetExceeded) -> Packet? {
-    for source in facts.classes {
-      let focus = boxes.narrowed(.source, to: source.addresses)
-      if focus.isEmpty { continue }
-      let layers = facts.layers(source.groups, .egress)
-      let deciders = try layers.deciders(of: focus)
-      if let index = deciders.layers.first(where: { layers[$0].action == .allow }), let packet = deciders.witness(index) {
-        return packet
-      }
-      if deciders.includesDefault, facts.defaultAction(source.groups[0], .egress) == .allow, let packet = deciders.witness(nil)
-      {
-        return packet
-      }
+  /// The senders that a layer speaks of. Exemptions are nobody's: who is exempt was chosen for all groups.
+  private func senders(_ layer: RuleLayer) -> [Sender] {
+    let peers: AddressSet
+    switch layer.origin {
+    case .exempt: return []
+    case .intraGroup(let group): peers = facts.policy.groups[group].members
+    case .rule(let place): peers = facts.addresses(facts.rule(place).peers)
     }
-    // who isn't protected may send
-    let unprotected = facts.classes.reduce(AddressSet.all) { $0.subtracting($1.addresses) }
-    return boxes.narrowed(.source, to: unprotected).lazy.compactMap {
-      $0.narrowed(.connectionState, to: Interval(8)).example(endsDiffer: true)
-    }.first
+    return Set(peers.ranges.flatMap { senderOfAddress.all($0) }).sorted().map { senders[$0] }
+  }
+
+  /// A packet of those that their sender's egress allows too.
+  private func allowedOut(_ boxes: [PacketBox], _ sender: Sender) throws(DiagramBudgetExceeded) -> Packet? {
+    if sender.groups.isEmpty {
+      return boxes.lazy.compactMap { $0.narrowed(.connectionState, to: Interval(8)).example(endsDiffer: true) }.first
+    }
+    let layers = facts.layers(sender.groups, .egress)
+    let deciders = try layers.deciders(of: boxes)
+    for index in deciders.layers where layers[index].action == .allow {
+      if let packet = deciders.witness(index) { return packet }
+    }
+    let isAllowedByDefault = deciders.includesDefault && facts.defaultAction(sender.groups[0], .egress) == .allow
+    return isAllowedByDefault ? deciders.witness(nil) : nil
   }
 
   private func reportCrossing(

@@ -22,4 +22,10 @@ import Testing
     let codes = LintCode.allCases.map(\.rawValue).filter { $0 != LintCode.tooComplex.rawValue }
     #expect(Fixtures.names(in: "lint") == codes.sorted())
   }
+
+  @Test func eachCodeIsDocumented() {
+    let page = Files.read(Fixtures.repository + "/docs/lint.md").map { String(decoding: $0, as: UTF8.self) } ?? ""
+    let headings = page.split(separator: "\n").filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
+    #expect(headings == LintCode.allCases.map(\.rawValue))
+  }
 }
