@@ -37,10 +37,15 @@ public struct DiagramStore: Sendable {
   private var table: [Int32]
   /// Past this many nodes an operation throws.
   public let budget: Int
+  /// Edges of the nodes that are being made, the innermost last: an operation pushes here and pops when it makes its node.
+  private var openUppers: [UInt128] = []
+  private var openChildren: [Int32] = []
+  private var results: OperationCache
 
   public init(budget: Int = 4_000_000) {
     self.budget = budget
     table = [Int32](repeating: -1, count: 1024)
+    results = OperationCache()
   }
 
   /// How many nodes there are.
@@ -48,48 +53,44 @@ public struct DiagramStore: Sendable {
 
   // MARK: - Making nodes
 
-  /// Edges on their way to a node: neighbours that lead to one place are joined as they come.
-  private struct Edges {
-    var uppers: [UInt128] = []
-    var children: [Int32] = []
-
-    mutating func append(_ upper: UInt128, _ child: Int32) {
-      if children.last == child {
-        uppers[uppers.count - 1] = upper
-      } else {
-        uppers.append(upper)
-        children.append(child)
-      }
+  /// Adds an edge to the node that is being made and whose edges begin at `base`: neighbours that lead to one place are one.
+  private mutating func append(_ upper: UInt128, _ child: Int32, from base: Int) {
+    if openChildren.count > base, openChildren[openChildren.count - 1] == child {
+      openUppers[openUppers.count - 1] = upper
+    } else {
+      openUppers.append(upper)
+      openChildren.append(child)
     }
   }
 
-  private mutating func make(_ axis: PacketAxis, _ edges: Edges) throws(DiagramBudgetExceeded) -> Int32 {
-    if edges.children.count == 1 { return edges.children[0] }
-    var hash = UInt64(axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
-    for i in edges.uppers.indices {
-      let upper = edges.uppers[i]
-      hash = DiagramStore.mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
-      hash = DiagramStore.mix(hash, UInt64(UInt32(bitPattern: edges.children[i])))
+  /// The node of the edges from `base` on, which are popped.
+  private mutating func make(_ axis: PacketAxis, from base: Int) throws(DiagramBudgetExceeded) -> Int32 {
+    let count = openChildren.count - base
+    defer {
+      openUppers.removeLast(count)
+      openChildren.removeLast(count)
     }
+    if count == 1 { return openChildren[base] }
+    let hash = DiagramStore.hash(axis, openUppers, openChildren, base, count)
     var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
     while table[place] >= 0 {
       let node = nodes[Int(table[place])]
-      if node.axis == axis, node.count == edges.uppers.count, isEqual(node, edges) { return table[place] }
+      if node.axis == axis, node.count == count, isEqual(node, base) { return table[place] }
       place = (place + 1) & (table.count - 1)
     }
     if nodes.count >= budget { throw DiagramBudgetExceeded(nodes: budget) }
     let id = Int32(nodes.count)
     table[place] = id
-    nodes.append(Node(axis: axis, firstEdge: uppers.count, count: edges.uppers.count))
-    uppers.append(contentsOf: edges.uppers)
-    children.append(contentsOf: edges.children)
+    nodes.append(Node(axis: axis, firstEdge: uppers.count, count: count))
+    uppers.append(contentsOf: openUppers[base...])
+    children.append(contentsOf: openChildren[base...])
     if nodes.count * 2 > table.count { rehash() }
     return id
   }
 
-  private func isEqual(_ node: Node, _ edges: Edges) -> Bool {
+  private func isEqual(_ node: Node, _ base: Int) -> Bool {
     for i in 0..<node.count
-    where uppers[node.firstEdge + i] != edges.uppers[i] || children[node.firstEdge + i] != edges.children[i] {
+    where uppers[node.firstEdge + i] != openUppers[base + i] || children[node.firstEdge + i] != openChildren[base + i] {
       return false
     }
     return true
@@ -98,19 +99,27 @@ public struct DiagramStore: Sendable {
   private mutating func rehash() {
     table = [Int32](repeating: -1, count: table.count * 2)
     for (id, node) in nodes.enumerated() {
-      var hash = UInt64(node.axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
-      for i in node.firstEdge..<node.firstEdge + node.count {
-        let upper = uppers[i]
-        hash = DiagramStore.mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
-        hash = DiagramStore.mix(hash, UInt64(UInt32(bitPattern: children[i])))
-      }
+      let hash = DiagramStore.hash(node.axis, uppers, children, node.firstEdge, node.count)
       var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
       while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
       table[place] = Int32(id)
     }
+    results.grow(to: table.count)
   }
 
-  private static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 {
+  private static func hash(
+    _ axis: PacketAxis, _ uppers: [UInt128], _ children: [Int32], _ start: Int, _ count: Int
+  ) -> UInt64 {
+    var hash = UInt64(axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
+    for i in start..<start + count {
+      let upper = uppers[i]
+      hash = mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
+      hash = mix(hash, UInt64(UInt32(bitPattern: children[i])))
+    }
+    return hash
+  }
+
+  fileprivate static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 {
     let product = (hash ^ value) &* 0xFF51_AFD7_ED55_8CCD
     return product ^ product >> 32
   }
@@ -145,32 +154,24 @@ public struct DiagramStore: Sendable {
     _ box: PacketBox, _ top: Diagram, on bottom: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
     if box.isEmpty { return bottom }
-    var memo: [PairKey: Int32] = [:]
-    return Diagram(id: try overlay(box.conditions, 0, top.id, bottom.id, &memo))
-  }
-
-  private struct PairKey: Hashable {
-    var a: Int32
-    var b: Int32
-    var depth: Int
+    results.beginOperation()
+    return Diagram(id: try overlay(box.conditions, 0, top.id, bottom.id))
   }
 
   private mutating func overlay(
-    _ conditions: [(axis: PacketAxis, values: IntervalSet)], _ depth: Int, _ top: Int32, _ bottom: Int32,
-    _ memo: inout [PairKey: Int32]
+    _ conditions: [(axis: PacketAxis, values: IntervalSet)], _ depth: Int, _ top: Int32, _ bottom: Int32
   ) throws(DiagramBudgetExceeded) -> Int32 {
     if depth == conditions.count || top == bottom { return top }
-    let key = PairKey(a: top, b: bottom, depth: depth)
-    if let known = memo[key] { return known }
+    if let known = results.find(top, bottom, depth) { return known }
     let condition = conditions[depth]
     let axis = min(condition.axis, min(self.axis(top) ?? .destination, self.axis(bottom) ?? .destination))
-    var edges = Edges()
+    let base = openChildren.count
     var a = cursor(top, axis)
     var b = cursor(bottom, axis)
     if axis < condition.axis {
       while true {
         let upper = min(a.upper(self, axis.maximum), b.upper(self, axis.maximum))
-        edges.append(upper, try overlay(conditions, depth, a.child(self), b.child(self), &memo))
+        append(upper, try overlay(conditions, depth, a.child(self), b.child(self)), from: base)
         if upper == axis.maximum { break }
         if a.upper(self, axis.maximum) == upper { a.edge += 1 }
         if b.upper(self, axis.maximum) == upper { b.edge += 1 }
@@ -184,10 +185,10 @@ public struct DiagramStore: Sendable {
         let isIn = next < intervals.count && intervals[next].lower <= lower
         if isIn {
           upper = min(upper, min(a.upper(self, axis.maximum), intervals[next].upper))
-          edges.append(upper, try overlay(conditions, depth + 1, a.child(self), b.child(self), &memo))
+          append(upper, try overlay(conditions, depth + 1, a.child(self), b.child(self)), from: base)
         } else {
           if next < intervals.count { upper = min(upper, intervals[next].lower - 1) }
-          edges.append(upper, b.child(self))
+          append(upper, b.child(self), from: base)
         }
         if upper == axis.maximum { break }
         lower = upper + 1
@@ -196,8 +197,8 @@ public struct DiagramStore: Sendable {
         while b.isSplit, b.upper(self, axis.maximum) < lower { b.edge += 1 }
       }
     }
-    let result = try make(axis, edges)
-    memo[key] = result
+    let result = try make(axis, from: base)
+    results.store(top, bottom, depth, result)
     return result
   }
 
@@ -205,46 +206,45 @@ public struct DiagramStore: Sendable {
   public mutating func selector(
     _ axis: PacketAxis, _ pieces: some Sequence<(Interval, Int)>, otherwise: Int
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    var edges = Edges()
+    let base = openChildren.count
     var lower: UInt128 = 0
     var isFull = false
     for (interval, decision) in pieces {
-      if interval.lower > lower { edges.append(interval.lower - 1, Diagram.leaf(otherwise).id) }
-      edges.append(interval.upper, Diagram.leaf(decision).id)
+      if interval.lower > lower { append(interval.lower - 1, Diagram.leaf(otherwise).id, from: base) }
+      append(interval.upper, Diagram.leaf(decision).id, from: base)
       isFull = interval.upper == axis.maximum
       if !isFull { lower = interval.upper + 1 }
     }
-    if !isFull { edges.append(axis.maximum, Diagram.leaf(otherwise).id) }
-    return Diagram(id: try make(axis, edges))
+    if !isFull { append(axis.maximum, Diagram.leaf(otherwise).id, from: base) }
+    return Diagram(id: try make(axis, from: base))
   }
 
   /// The function that decides by both: `combine` gets the decisions of `a` and `b`.
   public mutating func combine(
     _ a: Diagram, _ b: Diagram, _ combine: (Int, Int) -> Int
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    var memo: [PairKey: Int32] = [:]
-    return Diagram(id: try self.combine(a.id, b.id, combine, &memo))
+    results.beginOperation()
+    return Diagram(id: try self.combine(a.id, b.id, combine))
   }
 
   private mutating func combine(
-    _ a: Int32, _ b: Int32, _ function: (Int, Int) -> Int, _ memo: inout [PairKey: Int32]
+    _ a: Int32, _ b: Int32, _ function: (Int, Int) -> Int
   ) throws(DiagramBudgetExceeded) -> Int32 {
     if a < 0, b < 0 { return Diagram.leaf(function(Int(-1 - a), Int(-1 - b))).id }
-    let key = PairKey(a: a, b: b, depth: 0)
-    if let known = memo[key] { return known }
+    if let known = results.find(a, b, 0) { return known }
     let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
-    var edges = Edges()
+    let base = openChildren.count
     var first = cursor(a, axis)
     var second = cursor(b, axis)
     while true {
       let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
-      edges.append(upper, try combine(first.child(self), second.child(self), function, &memo))
+      append(upper, try combine(first.child(self), second.child(self), function), from: base)
       if upper == axis.maximum { break }
       if first.upper(self, axis.maximum) == upper { first.edge += 1 }
       if second.upper(self, axis.maximum) == upper { second.edge += 1 }
     }
-    let result = try make(axis, edges)
-    memo[key] = result
+    let result = try make(axis, from: base)
+    results.store(a, b, 0, result)
     return result
   }
 
@@ -257,30 +257,29 @@ public struct DiagramStore: Sendable {
   public mutating func replace(
     _ decision: Int, in a: Diagram, by b: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    var memo: [PairKey: Int32] = [:]
-    return Diagram(id: try replace(Diagram.leaf(decision).id, a.id, b.id, &memo))
+    results.beginOperation()
+    return Diagram(id: try replace(Diagram.leaf(decision).id, a.id, b.id))
   }
 
   private mutating func replace(
-    _ leaf: Int32, _ a: Int32, _ b: Int32, _ memo: inout [PairKey: Int32]
+    _ leaf: Int32, _ a: Int32, _ b: Int32
   ) throws(DiagramBudgetExceeded) -> Int32 {
     if a == leaf { return b }
     if a < 0 || a == b { return a }
-    let key = PairKey(a: a, b: b, depth: 0)
-    if let known = memo[key] { return known }
+    if let known = results.find(a, b, 0) { return known }
     let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
-    var edges = Edges()
+    let base = openChildren.count
     var first = cursor(a, axis)
     var second = cursor(b, axis)
     while true {
       let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
-      edges.append(upper, try replace(leaf, first.child(self), second.child(self), &memo))
+      append(upper, try replace(leaf, first.child(self), second.child(self)), from: base)
       if upper == axis.maximum { break }
       if first.upper(self, axis.maximum) == upper { first.edge += 1 }
       if second.upper(self, axis.maximum) == upper { second.edge += 1 }
     }
-    let result = try make(axis, edges)
-    memo[key] = result
+    let result = try make(axis, from: base)
+    results.store(a, b, 0, result)
     return result
   }
 
@@ -314,5 +313,48 @@ public struct DiagramStore: Sendable {
       if uppers[i] < node.axis.maximum { lower = uppers[i] + 1 }
     }
     return (node.axis, result)
+  }
+}
+
+/// What the running operation has found for pairs of nodes: a table of one place a hash, in which a later result displaces an
+/// earlier one. What it forgets is worked out again.
+private struct OperationCache: Sendable {
+  private struct Entry {
+    var a: Int32 = 0
+    var b: Int32 = 0
+    var depth: Int32 = 0
+    var operation: UInt32 = 0
+    var result: Int32 = 0
+  }
+
+  private var entries = [Entry](repeating: Entry(), count: 256)
+  private var operation: UInt32 = 0
+
+  /// Forgets everything: results belong to one operation.
+  mutating func beginOperation() {
+    operation &+= 1
+    if operation == 0 {
+      entries = [Entry](repeating: Entry(), count: entries.count)
+      operation = 1
+    }
+  }
+
+  mutating func grow(to count: Int) {
+    if count > entries.count { entries = [Entry](repeating: Entry(), count: count) }
+  }
+
+  private func place(_ a: Int32, _ b: Int32, _ depth: Int) -> Int {
+    let pair = UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b))
+    return Int(truncatingIfNeeded: DiagramStore.mix(pair, UInt64(depth) &+ 0x9E37_79B9_7F4A_7C15)) & (entries.count - 1)
+  }
+
+  func find(_ a: Int32, _ b: Int32, _ depth: Int) -> Int32? {
+    let entry = entries[place(a, b, depth)]
+    guard entry.operation == operation, entry.a == a, entry.b == b, entry.depth == depth else { return nil }
+    return entry.result
+  }
+
+  mutating func store(_ a: Int32, _ b: Int32, _ depth: Int, _ result: Int32) {
+    entries[place(a, b, depth)] = Entry(a: a, b: b, depth: Int32(depth), operation: operation, result: result)
   }
 }

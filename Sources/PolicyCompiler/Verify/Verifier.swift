@@ -64,12 +64,12 @@ struct Verifier {
     let first = Mutex<(job: Int, result: Result<Mistranslation?, DiagramBudgetExceeded>)>((jobs.count, .success(nil)))
     let stride = 64
     DispatchQueue.concurrentPerform(iterations: (jobs.count + stride - 1) / stride) { block in
+      var store = DiagramStore()
       for job in block * stride..<min((block + 1) * stride, jobs.count) {
         if first.withLock({ $0.job < job }) { return }
-        let result = Result { () throws(DiagramBudgetExceeded) in
-          var store = DiagramStore()
-          return try verify(jobs[job].0, jobs[job].1, &store)
-        }
+        // the nodes of one profile seldom serve another: they go before there are many
+        if store.count > 1 << 16 { store = DiagramStore() }
+        let result = Result { () throws(DiagramBudgetExceeded) in try verify(jobs[job].0, jobs[job].1, &store) }
         if case .success(nil) = result { continue }
         first.withLock { if job < $0.job { $0 = (job, result) } }
         return
