@@ -15,7 +15,7 @@ struct DeadRules {
   private let facts: LintFacts
   /// The rules that can go.
   private(set) var gone: Set<RulePlace> = []
-  /// The rules that never decide and say the opposite of those that do. They are to be mended rather than removed, so they stand
+  /// The rules that never decide where others say the opposite of what they want. They are to be mended rather than removed, so they stand
   /// where the need for others is judged.
   private(set) var defeated: Set<RulePlace> = []
 
@@ -48,8 +48,11 @@ struct DeadRules {
         let others = try layers.deciders(of: focus, without: index)
         if !others.includesDefault, others.layers.allSatisfy({ layers[$0].rank < layer.rank }) {
           let by = others.layers.map { layers[$0] }
-          if by.allSatisfy({ $0.action != layer.action }) { defeated.insert(place) } else { gone.insert(place) }
-          reportShadowed(place, by: by, &report)
+          // what the stronger rules of its own action say already is no loss, whatever stands before them
+          let same = layers.filter { $0.rank < layer.rank && $0.action == layer.action }
+          let isDefeated = try same.deciders(of: focus).includesDefault
+          if isDefeated { defeated.insert(place) } else { gone.insert(place) }
+          reportShadowed(place, by: by, isDefeated, &report)
         } else if let by = try shadowsInOtherGroups(place, layer) {
           reportShadowedElsewhere(place, by: by, &report)
         }
@@ -76,25 +79,22 @@ struct DeadRules {
     return result.isEmpty ? nil : result
   }
 
-  private func reportShadowed(_ place: RulePlace, by deciders: [RuleLayer], _ report: inout LintReport) {
+  private func reportShadowed(_ place: RulePlace, by deciders: [RuleLayer], _ isDefeated: Bool, _ report: inout LintReport) {
     let rule = facts.rule(place)
-    let opposite = deciders.filter { $0.action != rule.action }
     // an overridden deny is another rule's affair, which knows more to say
     if rule.action == .deny, deciders.contains(where: { $0.rank < 0 }) { return }
-    let notes = LintText.notes(deciders.map { note($0, besides: place.group) })
-    if opposite.count == deciders.count {
+    let opposite = deciders.filter { $0.action != rule.action }
+    let notes = LintText.notes((opposite + deciders.filter { $0.action == rule.action }).map { note($0, besides: place.group) })
+    let action = rule.action.rawValue
+    if isDefeated {
+      let what = opposite.count == deciders.count ? "what it would \(action)" : "part of what it would \(action)"
       report.add(
-        .error, .shadowedRule,
-        "this rule never decides: what it would \(rule.action.rawValue) is \(denied(opposite)) before it",
-        at: rule.range, help: helpToPass(rule, deciders), notes: notes)
-    } else if opposite.isEmpty {
-      report.add(
-        .warning, .shadowedRule, "this rule never decides: stronger ones \(rule.action.rawValue) all of it", at: rule.range,
-        help: "remove it", notes: notes)
+        .error, .shadowedRule, "this rule never decides: \(what) is \(rule.action == .allow ? "denied" : "allowed") before it",
+        at: rule.range, help: helpToPass(rule, opposite), notes: notes)
     } else {
       report.add(
-        .warning, .shadowedRule, "this rule never decides: stronger ones cover all of it, and partly say the opposite",
-        at: rule.range, help: "remove it, or give it a `priority` smaller than theirs", notes: notes)
+        .warning, .shadowedRule, "this rule never decides: stronger ones \(action) all of it", at: rule.range,
+        help: "remove it", notes: notes)
     }
   }
 
@@ -162,11 +162,16 @@ struct DeadRules {
     // most rules are needed for a plain reason: then no diagram has to be made
     if !isBacked && !defaultSaysSame { return nil }
     if defaultSaysSame && !isOpposed && (!isBacked || groups.count > 1) { return ([], true) }
-    guard let index = layers.firstIndex(where: { $0.place == place }) else { return nil }
-    let others = try layers.deciders(of: focus, without: index)
-    let instead = others.layers.map { layers[$0] }.filter { $0.rank >= layer.rank }
-    guard instead.allSatisfy({ $0.action == layer.action }), defaultSaysSame || !others.includesDefault else { return nil }
-    return (instead, others.includesDefault)
+    let all = layers.filter { $0.place != place }
+    let isDefeated = { (layer: RuleLayer) in layer.place.map { self.defeated.contains($0) } ?? false }
+    // a rule that isn't needed only because a defeated one would decide is: that one may be mended, or removed
+    for others in all.contains(where: isDefeated) ? [all, all.filter { !isDefeated($0) }] : [all] {
+      let deciders = try others.deciders(of: focus)
+      let instead = deciders.layers.map { others[$0] }.filter { $0.rank >= layer.rank }
+      guard instead.allSatisfy({ $0.action == layer.action }), defaultSaysSame || !deciders.includesDefault else { return nil }
+      if !instead.contains(where: isDefeated) { return (instead, deciders.includesDefault) }
+    }
+    return nil
   }
 
   private func reportRedundant(
@@ -174,7 +179,8 @@ struct DeadRules {
   ) {
     let rule = facts.rule(place)
     let type = facts.policy.groups[place.group].type
-    let byDefault = "the default of a \(type.rawValue) group \(rule.action == .allow ? "allows" : "denies") it anyway"
+    let byDefault =
+      "the default of \(type == .basic ? "a basic" : "an advanced") group \(rule.action == .allow ? "allows" : "denies") it anyway"
     let notes = deciders.map { note($0, besides: place.group) }
     if deciders.isEmpty {
       report.add(
@@ -191,8 +197,6 @@ struct DeadRules {
   // MARK: - Words
 
   private func opposite(_ action: Action) -> Action { action == .allow ? .deny : .allow }
-
-  private func denied(_ deciders: [RuleLayer]) -> String { deciders[0].action == .deny ? "denied" : "allowed" }
 
   private func note(_ layer: RuleLayer, besides group: Int) -> Diagnostic.Note {
     switch layer.origin {

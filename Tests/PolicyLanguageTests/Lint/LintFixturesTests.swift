@@ -28,4 +28,18 @@ import Testing
     let headings = page.split(separator: "\n").filter { $0.hasPrefix("### ") }.map { String($0.dropFirst(4)) }
     #expect(headings == LintCode.allCases.map(\.rawValue))
   }
+
+  /// Whatever the language accepts is judged, and the same way each time.
+  @Test func randomPoliciesAreJudged() throws {
+    var generator = SeededGenerator(seed: 4)
+    for number in 0..<40 {
+      var sources = SourceFiles()
+      _ = sources.add(SourceFile(name: "policy.yaml", bytes: Array(RandomPolicy(using: &generator).text.utf8)))
+      let (policy, _) = PolicyFrontend.load(sources)
+      let accepted = try #require(policy, "policy \(number), \(generator)")
+      let findings = Linter.lint(accepted, sources)
+      #expect(findings == Linter.lint(accepted, sources), "policy \(number), \(generator)")
+      #expect(findings.allSatisfy { $0.range != nil })
+    }
+  }
 }
