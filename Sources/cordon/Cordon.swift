@@ -19,6 +19,6 @@ struct Cordon: ParsableCommand {
         70  a bug in cordon itself
       """,
     version: "0.1.0",
-    subcommands: [Compile.self, Diff.self, Test.self, Explain.self, Lint.self, Format.self],
+    subcommands: [Compile.self, Diff.self, Test.self, Explain.self, Effective.self, Lint.self, Format.self],
     defaultSubcommand: Compile.self)
 }
