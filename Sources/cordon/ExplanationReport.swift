@@ -12,18 +12,19 @@ struct ExplanationReport {
   private let cases: [ExplainedCase]
   private let isComplete: Bool
   private let describer: PacketsDescriber
-  private let compilation: Compilation?
+  private let compilation: Compilation
+  private let explainer: Explainer
   /// How many boxes of packets a case shows.
   private static let longest = 8
 
-  init(_ policy: Policy, _ sources: SourceFiles, _ cases: [ExplainedCase], isComplete: Bool) {
-    self.policy = policy
+  init(_ compilation: Compilation, _ sources: SourceFiles, _ cases: [ExplainedCase], isComplete: Bool) {
+    policy = compilation.policy
     places = SourcePlaces(sources)
     self.cases = cases
     self.isComplete = isComplete
     describer = PacketsDescriber(policy)
-    var ignored: [Diagnostic] = []
-    compilation = Compiler.compile(policy, CompilerOptions(), into: &ignored)
+    self.compilation = compilation
+    explainer = Explainer(policy, compilation.enforcement)
   }
 
   // MARK: - For a person
@@ -50,12 +51,15 @@ struct ExplanationReport {
   }
 
   private func boxes(_ explained: ExplainedCase) -> [String] {
-    let shown = explained.packets.prefix(ExplanationReport.longest).map { box in
+    // boxes of the two families may bear one name
+    var lines: [String] = []
+    for box in explained.packets {
       let words = describer.describe(box)
-      return "\(words.service) from \(words.from) to \(words.to)"
+      let line = "\(words.service) from \(words.from) to \(words.to)"
+      if !lines.contains(line) { lines.append(line) }
     }
-    let more = explained.packets.count - shown.count
-    return shown + (more > 0 ? ["and \(more) more"] : [])
+    let more = lines.count - ExplanationReport.longest
+    return lines.prefix(ExplanationReport.longest) + (more > 0 ? ["and \(more) more"] : [])
   }
 
   /// The ends in the order in which they were asked, each with the rules that match besides the one that decided.
@@ -71,9 +75,13 @@ struct ExplanationReport {
   }
 
   private func others(_ explained: ExplainedCase, _ end: Decision.End) -> [String] {
-    let evaluator = PolicyEvaluator(policy, .gateway)
+    let evaluator = PolicyEvaluator(policy, compilation.enforcement)
     let packet = explained.example
-    let groups = evaluator.groups(of: end.direction == .egress ? packet.source : packet.destination)
+    let groups =
+      switch compilation.enforcement {
+      case .gateway: evaluator.groups(of: end.direction == .egress ? packet.source : packet.destination)
+      case .host(let instance): evaluator.groups(ofInstance: instance)
+      }
     return evaluator.matching(packet, end.direction, groups).compactMap { match in
       let step = DecisionStep.rule(group: match.group, direction: end.direction, index: match.index)
       if step == end.step { return nil }
@@ -86,8 +94,13 @@ struct ExplanationReport {
 
   /// The chains that the packet goes through in the compiled ruleset, with the rules that send it on or decide it.
   private func path(_ explained: ExplainedCase) -> [String] {
-    guard let compilation else { return [] }
-    let outcome = RulesetEvaluator(compilation.ruleset).evaluate(explained.example, at: .forward)
+    let hook: Hook =
+      switch explainer.path(explained.example) {
+      case .forwarded: .forward
+      case .input: .input
+      case .output: .output
+      }
+    let outcome = RulesetEvaluator(compilation.ruleset).evaluate(explained.example, at: hook)
     let chains = Dictionary(compilation.ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
     return outcome.trace.compactMap { step in
       guard let rule = step.rule, let chain = chains[step.chain], step.verdict != nil else { return nil }

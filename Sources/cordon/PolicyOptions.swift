@@ -51,14 +51,17 @@ extension PolicyOptions {
 
   /// The same, and compiles it.
   func compile(_ target: TargetOptions) throws -> (compilation: Compilation, sources: SourceFiles) {
-    let (policy, sources) = try load()
+    let (accepted, sources) = try load()
+    return (try compile(accepted, sources, CompilerOptions(tableName: target.table, host: target.host)), sources)
+  }
+
+  func compile(_ accepted: Policy, _ sources: SourceFiles, _ options: CompilerOptions) throws -> Compilation {
     var diagnostics: [Diagnostic] = []
-    let compilation = Compiler.compile(
-      policy, CompilerOptions(tableName: target.table, host: target.host), into: &diagnostics)
+    let compilation = Compiler.compile(accepted, options, into: &diagnostics)
     report(diagnostics, sources)
     guard let compilation else { throw Status.failed }
     try prove(compilation)
-    return (compilation, sources)
+    return compilation
   }
 
   /// Judges the policy's expectations, and goes on only where all hold.

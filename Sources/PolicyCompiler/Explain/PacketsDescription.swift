@@ -14,21 +14,20 @@ public struct PacketsDescription: Hashable, Sendable {
 
 /// Finds names for sets of addresses: the reader of a difference knows `web`, and not its forty addresses.
 public struct PacketsDescriber: Sendable {
-  private var names: [IPFamily: [IntervalSet: String]] = [:]
+  /// What has a name, by family; of several names for one set the first counts.
+  private var named: [IPFamily: [(set: IntervalSet, name: String)]] = [:]
   private let groups: [(name: String, members: AddressSet)]
-  /// How many ranges or ports are written out.
+  /// How many ranges, ports or names are written out.
   private static let longest = 4
 
   /// Of several names for one set an instance's goes before a group's, and a group's before a prefix list's.
   public init(_ policy: Policy) {
     groups = policy.groups.map { ($0.name, $0.members) }
+    let all =
+      policy.instances.map { ($0.addresses, $0.name) } + policy.groups.map { ($0.members, $0.name) }
+      + policy.prefixLists.map { ($0.addresses, $0.name) }
     for family in IPFamily.allCases {
-      var own: [IntervalSet: String] = [:]
-      for list in policy.prefixLists.reversed() { own[list.addresses[family]] = list.name }
-      for group in policy.groups.reversed() { own[group.members[family]] = group.name }
-      for instance in policy.instances.reversed() { own[instance.addresses[family]] = instance.name }
-      own[IntervalSet()] = nil
-      names[family] = own
+      named[family] = all.map { ($0.0[family], $0.1) }.filter { !$0.set.isEmpty }
     }
   }
 
@@ -50,15 +49,44 @@ public struct PacketsDescriber: Sendable {
     let family = families.first ?? .ipv4
     let own = values.intersection(IntervalSet([Interval(0, family.maximum)]))
     if own.intervals == [Interval(0, family.maximum)] { return family == .ipv4 ? "any IPv4 address" : "any IPv6 address" }
-    if let name = names[family]?[own] { return name }
+    if let names = names(own, family) { return names }
     let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(own)
-    if let name = names[family]?[rest] { return "any \(family == .ipv4 ? "IPv4" : "IPv6") address but \(name)" }
+    let any = "any \(family == .ipv4 ? "IPv4" : "IPv6") address"
+    if let names = names(rest, family) { return "\(any) but \(names)" }
+    if let (holder, missing) = almost(own, family) { return "\(holder) but \(PacketsDescriber.list(missing, family))" }
     if rest.intervals.count < own.intervals.count || rest.intervals.count <= 2 && own.intervals.count > 1 {
-      return "any \(family == .ipv4 ? "IPv4" : "IPv6") address but \(PacketsDescriber.list(rest, family))"
+      return "\(any) but \(PacketsDescriber.list(rest, family))"
     }
     let text = PacketsDescriber.list(own, family)
     let holders = groups.filter { own.isSubset(of: $0.members[family]) }.map(\.name)
     return holders.isEmpty || holders.count > 3 ? text : "\(text) (of \(holders.joined(separator: ", ")))"
+  }
+
+  /// A few names that together are `set`, or nil where there are none.
+  private func names(_ set: IntervalSet, _ family: IPFamily) -> String? {
+    let named = self.named[family]!
+    if let exact = named.first(where: { $0.set == set }) { return exact.name }
+    // the widest first, as long as they add something
+    var open = set
+    var words: [String] = []
+    for candidate in named.filter({ $0.set.isSubset(of: set) }).sorted(by: { $0.set.size > $1.set.size }) {
+      let next = open.subtracting(candidate.set)
+      if next == open { continue }
+      words.append(candidate.name)
+      if next.isEmpty { return words.joined(separator: ", ") }
+      if words.count == PacketsDescriber.longest { return nil }
+      open = next
+    }
+    return nil
+  }
+
+  /// A name of which a little is missing.
+  private func almost(_ set: IntervalSet, _ family: IPFamily) -> (name: String, missing: IntervalSet)? {
+    for candidate in named[family]! where set.isSubset(of: candidate.set) {
+      let missing = candidate.set.subtracting(set)
+      if missing.intervals.count <= 2, missing.size < set.size { return (candidate.name, missing) }
+    }
+    return nil
   }
 
   private static func list(_ values: IntervalSet, _ family: IPFamily) -> String {
@@ -135,5 +163,12 @@ public struct PacketsDescriber: Sendable {
     if box.conditions.contains(where: { $0.axis == .inputLink }) { words.append("by some links in only") }
     if box.conditions.contains(where: { $0.axis == .outputLink }) { words.append("by some links out only") }
     return words.joined(separator: ", ")
+  }
+}
+
+extension IntervalSet {
+  /// How many values there are; those of the whole line count as one less than there are.
+  fileprivate var size: UInt128 {
+    intervals.reduce(0) { $0.addingReportingOverflow($1.upper - $1.lower).partialValue.addingReportingOverflow(1).partialValue }
   }
 }

@@ -214,29 +214,10 @@ struct Verifier {
       let done = try walked.baseChain(chain, in: &store)
       let accept = Diagram.leaf(Outcome.accept.rawValue)
       var meant = Diagram.leaf(judged)
-      for box in Verifier.letThrough(direction) { meant = try store.overlay(box, accept, on: meant) }
+      let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
+      for box in PolicyDiagrams.prologue(direction) + [sessions] { meant = try store.overlay(box, accept, on: meant) }
       if meant != done, let problem = try difference(chain, meant, done, &store) { return problem }
     }
     return nil
-  }
-
-  /// What a machine takes and sends whatever its groups say, and the packets of sessions.
-  private static func letThrough(_ direction: Direction) -> [PacketBox] {
-    let isIngress = direction == .ingress
-    func family(_ value: UInt128, _ p: IPProtocol) -> PacketBox {
-      PacketBox().narrowed(.family, to: Interval(value)).narrowed(.ipProtocol, to: Interval(UInt128(p.rawValue)))
-    }
-    func ports(_ box: PacketBox, server: UInt128, client: UInt128) -> PacketBox {
-      box.narrowed(.firstWord, to: Interval(isIngress ? server : client))
-        .narrowed(.secondWord, to: Interval(isIngress ? client : server))
-    }
-    let types: [UInt128] = [133, 134, 135, 136] + (isIngress ? [130] : [131, 132, 143])
-    return [
-      PacketBox().narrowed(isIngress ? .inputLink : .outputLink, to: Interval(Field.encode(interface: "lo"))),
-      family(6, .icmpv6).narrowed(.firstWord, to: IntervalSet(types.flatMap { PacketAxis.types(Interval($0)) })),
-      family(4, .igmp),
-      ports(family(4, .udp), server: 67, client: 68), ports(family(6, .udp), server: 547, client: 546),
-      PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)])),
-    ]
   }
 }

@@ -21,14 +21,30 @@ public struct Explainer: Sendable {
   private var numbers: [DecisionStep: Int] = [:]
   private var ends: [Direction: [Int: Diagram]] = [:]
 
-  public init(_ policy: Policy) {
+  public init(_ policy: Policy, _ enforcement: Enforcement = .gateway) {
     self.policy = policy
     diagrams = PolicyDiagrams(policy)
-    evaluator = PolicyEvaluator(policy, .gateway)
-    classes = AddressClasses(policy).classes
+    evaluator = PolicyEvaluator(policy, enforcement)
+    switch enforcement {
+    case .gateway:
+      classes = AddressClasses(policy).classes
+    case .host(let instance):
+      let own = policy.instances[instance].addresses
+      classes = [
+        .init(groups: [], addresses: AddressSet.all.subtracting(own)),
+        .init(groups: evaluator.groups(ofInstance: instance), addresses: own),
+      ]
+    }
   }
 
-  /// The cases of the first packets that `claim` speaks of, through a gateway, denied ones first; whether it allows or denies
+  /// The way of a packet through the machine that enforces the policy.
+  public func path(_ packet: Packet) -> PacketPath {
+    guard case .host(let instance) = evaluator.enforcement else { return .forwarded }
+    let own = policy.instances[instance].addresses
+    return own.contains(packet.destination) ? .input : own.contains(packet.source) ? .output : .forwarded
+  }
+
+  /// The cases of the first packets that `claim` speaks of, denied ones first; whether it allows or denies
   /// doesn't matter here.
   ///
   /// - Parameter limit: how many boxes are looked for before the rest is left; `isComplete` then is false.
@@ -73,7 +89,7 @@ public struct Explainer: Sendable {
     let cases = order.map { key in
       let packets = PacketBox.merged(boxes[key]!)
       let example = packets.lazy.compactMap { $0.example(endsDiffer: true) }.first!
-      return ExplainedCase(packets: packets, example: example, decision: evaluator.decide(example, on: .forwarded))
+      return ExplainedCase(packets: packets, example: example, decision: evaluator.decide(example, on: path(example)))
     }
     return cases.filter { !$0.decision.isAllowed } + cases.filter(\.decision.isAllowed)
   }
@@ -98,11 +114,17 @@ public struct Explainer: Sendable {
     // what egress denies isn't asked of ingress: all its reasons stay apart all the same, which does no harm
     var steps = self.steps
     var numbers = self.numbers
-    let result = try diagrams.end(classes[place].groups, direction, in: &store) { step, _ in
+    func number(_ step: DecisionStep) -> Int {
       if let known = numbers[step] { return known }
       steps.append(step)
       numbers[step] = steps.count
       return steps.count
+    }
+    var result = try diagrams.end(classes[place].groups, direction, in: &store) { step, _ in number(step) }
+    if evaluator.enforcement != .gateway {
+      for box in PolicyDiagrams.prologue(direction) {
+        result = try store.overlay(box, .leaf(number(.prologue)), on: result)
+      }
     }
     self.steps = steps
     self.numbers = numbers

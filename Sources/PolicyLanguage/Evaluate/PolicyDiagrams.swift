@@ -102,6 +102,27 @@ public struct PolicyDiagrams: Sendable {
     return result + ports.map { box($0).narrowed(.secondWord, to: IntervalSet($1)) }
   }
 
+  /// What a machine that is an instance takes and sends whatever its groups say: loopback, neighbour and router discovery,
+  /// multicast listeners, IGMP, and DHCP as a client.
+  public static func prologue(_ direction: Direction) -> [PacketBox] {
+    let isIngress = direction == .ingress
+    func of(_ family: IPFamily, _ p: IPProtocol) -> PacketBox {
+      PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue))).narrowed(
+        .ipProtocol, to: Interval(UInt128(p.rawValue)))
+    }
+    func dhcp(_ family: IPFamily, server: UInt128, client: UInt128) -> PacketBox {
+      of(family, .udp).narrowed(.firstWord, to: Interval(isIngress ? server : client))
+        .narrowed(.secondWord, to: Interval(isIngress ? client : server))
+    }
+    let loopback = "lo".utf8.reduce(UInt128(0)) { $0 << 8 | UInt128($1) } << 112
+    let types: [UInt128] = [133, 134, 135, 136] + (isIngress ? [130] : [131, 132, 143])
+    return [
+      PacketBox().narrowed(isIngress ? .inputLink : .outputLink, to: Interval(loopback)),
+      of(.ipv6, .icmpv6).narrowed(.firstWord, to: IntervalSet(types.flatMap { PacketAxis.types(Interval($0)) })),
+      of(.ipv4, .igmp), dhcp(.ipv4, server: 67, client: 68), dhcp(.ipv6, server: 547, client: 546),
+    ]
+  }
+
   private static func box(_ p: IPProtocol) -> PacketBox {
     let result = PacketBox().narrowed(.ipProtocol, to: Interval(UInt128(p.rawValue)))
     guard let family = p.family else { return result }

@@ -30,10 +30,14 @@ struct Explain: ParsableCommand {
   @Option(name: .customLong("source-port"), help: ArgumentHelp("The port that it comes from.", valueName: "port"))
   var sourcePort: [String] = []
 
+  @Option(help: ArgumentHelp("Ask what the machine that is that instance does; without it, a gateway.", valueName: "name"))
+  var host: String?
+
   func run() throws {
     let (accepted, sources) = try policy.load(question: question)
+    let compilation = try policy.compile(accepted, sources, CompilerOptions(host: host))
     let claim = accepted.expectations[accepted.expectations.count - 1]
-    var explainer = Explainer(accepted)
+    var explainer = Explainer(accepted, compilation.enforcement)
     let (cases, isComplete): ([ExplainedCase], Bool)
     do {
       (cases, isComplete) = try explainer.cases(claim)
@@ -42,7 +46,7 @@ struct Explain: ParsableCommand {
         "error: the question speaks of more than \(error.nodes) different cases: ask for fewer services or peers\n")
       throw Status.failed
     }
-    let report = ExplanationReport(accepted, sources, cases, isComplete: isComplete)
+    let report = ExplanationReport(compilation, sources, cases, isComplete: isComplete)
     try Status.refusing { try Terminal.output(policy.outputFormat == .json ? report.json : report.text) }
   }
 
