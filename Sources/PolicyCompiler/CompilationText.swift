@@ -16,8 +16,9 @@ extension Compilation {
       }
     annotated.annotations = [
       "cordon: the security groups of \(names) for \(target)",
+      observes ? "It drops nothing: what the policy denies is counted and logged, and passes." : nil,
       "Loading this file replaces the table inet \(ruleset.tableName), and no other. Edit the policy, not this file.",
-    ]
+    ].compactMap { $0 }
     return TextWriter.write(annotated) { origin in
       let references = provenance.rules(origin)
       let first = policy.groups[references[0].group].rules(references[0].direction)[references[0].index]

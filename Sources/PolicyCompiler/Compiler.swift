@@ -9,10 +9,13 @@ public struct CompilerOptions: Sendable {
   public var tableName: String
   /// The name of the instance that this machine is, or nil for a gateway.
   public var host: String?
+  /// Whether the ruleset only observes: what the policy denies is counted and logged, and passes.
+  public var observes: Bool
 
-  public init(tableName: String = "cordon", host: String? = nil) {
+  public init(tableName: String = "cordon", host: String? = nil, observes: Bool = false) {
     self.tableName = tableName
     self.host = host
+    self.observes = observes
   }
 }
 
@@ -22,11 +25,13 @@ public struct Compilation: Sendable {
   public let enforcement: Enforcement
   public let ruleset: Ruleset
   public let provenance: Provenance
+  /// Whether the ruleset only observes.
+  public let observes: Bool
   let profiles: Profiles
 
   /// Proves that the ruleset does what the policy says, for every packet; nil where it does.
   public func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
-    try Verifier(policy, enforcement, ruleset, profiles).verify()
+    try Verifier(policy, enforcement, ruleset, profiles, observes: observes).verify()
   }
 }
 
@@ -36,9 +41,13 @@ public enum Compiler {
   public static func compile(_ policy: Policy, _ options: CompilerOptions, into diagnostics: inout [Diagnostic]) -> Compilation?
   {
     guard let enforcement = enforcement(policy, options, into: &diagnostics) else { return nil }
-    let (ruleset, provenance, profiles) = Lowering(policy: policy, enforcement: enforcement, tableName: options.tableName)
-      .lower()
-    return Compilation(policy: policy, enforcement: enforcement, ruleset: ruleset, provenance: provenance, profiles: profiles)
+    let (ruleset, provenance, profiles) = Lowering(
+      policy: policy, enforcement: enforcement, tableName: options.tableName, observes: options.observes
+    )
+    .lower()
+    return Compilation(
+      policy: policy, enforcement: enforcement, ruleset: ruleset, provenance: provenance, observes: options.observes,
+      profiles: profiles)
   }
 
   private static func enforcement(

@@ -27,6 +27,9 @@ struct TargetOptions: ParsableArguments {
   @Option(help: ArgumentHelp("The name of the table, of family inet.", valueName: "name"))
   var table = "cordon"
 
+  @Flag(help: "Drop nothing: what the policy denies is counted and logged, and passes.")
+  var observe = false
+
   func validate() throws {
     if let problem = TableName.problem(table) { throw ValidationError(problem) }
   }
@@ -52,7 +55,10 @@ extension PolicyOptions {
   /// The same, and compiles it.
   func compile(_ target: TargetOptions) throws -> (compilation: Compilation, sources: SourceFiles) {
     let (accepted, sources) = try load()
-    return (try compile(accepted, sources, CompilerOptions(tableName: target.table, host: target.host)), sources)
+    return (
+      try compile(accepted, sources, CompilerOptions(tableName: target.table, host: target.host, observes: target.observe)),
+      sources
+    )
   }
 
   func compile(_ accepted: Policy, _ sources: SourceFiles, _ options: CompilerOptions) throws -> Compilation {

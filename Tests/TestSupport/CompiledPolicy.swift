@@ -18,12 +18,12 @@ public struct CompiledPolicy: Sendable {
   /// Compiles the text of a policy, which is called `policy.yaml`.
   ///
   /// - Throws: `Refusal` where it has errors.
-  public init(_ text: String, host: String? = nil) throws {
+  public init(_ text: String, host: String? = nil, observes: Bool = false) throws {
     var sources = SourceFiles()
     _ = sources.add(SourceFile(name: "policy.yaml", bytes: Array(text.utf8)))
     var (policy, diagnostics) = PolicyFrontend.load(sources)
     var compilation: Compilation?
-    if let policy { compilation = Compiler.compile(policy, CompilerOptions(host: host), into: &diagnostics) }
+    if let policy { compilation = Compiler.compile(policy, CompilerOptions(host: host, observes: observes), into: &diagnostics) }
     guard let compilation else {
       throw Refusal(description: PlainRenderer().render(diagnostics, in: sources) + text, codes: diagnostics.map(\.code))
     }

@@ -17,11 +17,13 @@ import PolicyLanguage
 struct GatewayChains {
   private let policy: Policy
   private let profiles: Profiles
+  private let observes: Bool
   private let lookups: [(direction: Direction, family: IPFamily, map: VerdictMap)]
 
-  init(_ policy: Policy, _ profiles: Profiles, _ elements: AddressElements) {
+  init(_ policy: Policy, _ profiles: Profiles, _ elements: AddressElements, observes: Bool) {
     self.policy = policy
     self.profiles = profiles
+    self.observes = observes
     lookups = [Direction.egress, .ingress].flatMap { direction in
       IPFamily.allCases.flatMap { family in
         GatewayChains.maps(direction, family, profiles, elements).map { (direction, family, $0) }
@@ -49,8 +51,9 @@ struct GatewayChains {
         }
       }
       var deny = Verdict.drop
-      if policy.options.log == .denied {
-        let chain = Chain.denied(Names.deniedUnmanaged, Names.logPrefix("unmanaged"), policy.options)
+      if observes || policy.options.log == .denied {
+        let chain = Chain.denied(
+          Names.deniedUnmanaged, Names.logPrefix("unmanaged"), policy.options, instead: observes ? .accept : nil)
         deny = .goto(chain.name)
         logged.append(chain)
       }

@@ -16,11 +16,14 @@ import PolicyLanguage
 /// What a cloud delivers below a guest's rules is let through first. Discovery and listener messages are `untracked`, so no rule
 /// on connection state would catch them.
 enum HostChains {
-  static func chains(_ profile: Profile) -> [Chain] {
-    [chain(Names.input, .input, .ingress, profile), chain(Names.output, .output, .egress, profile)]
+  static func chains(_ profile: Profile, observes: Bool) -> [Chain] {
+    [
+      chain(Names.input, .input, .ingress, profile, observes), chain(Names.output, .output, .egress, profile, observes),
+    ]
   }
 
-  private static func chain(_ name: String, _ hook: Hook, _ direction: Direction, _ profile: Profile) -> Chain {
+  private static func chain(_ name: String, _ hook: Hook, _ direction: Direction, _ profile: Profile, _ observes: Bool) -> Chain
+  {
     let isInput = direction == .ingress
     let link: Field = isInput ? .inputInterface : .outputInterface
     let listeners: [UInt128] = isInput ? [130] : [131, 132, 143]
@@ -34,7 +37,7 @@ enum HostChains {
     ]
     rules.append(Nftables.Rule([.state(.established, .related), .verdict(.accept)], comment: "sessions"))
     rules.append(Nftables.Rule([.verdict(.goto(Names.chain(direction, profile.name)))], comment: direction.rawValue))
-    return Chain(name, base: BaseChain(hook: hook, policy: .drop), rules: rules)
+    return Chain(name, base: BaseChain(hook: hook, policy: observes ? .accept : .drop), rules: rules)
   }
 
   private static func operand(_ values: [UInt128]) -> Operand {

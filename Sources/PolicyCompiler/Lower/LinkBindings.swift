@@ -17,9 +17,11 @@ import PolicyLanguage
 struct LinkBindings {
   private let policy: Policy
   private let bound: [Instance]
+  private let observes: Bool
 
-  init(_ policy: Policy) {
+  init(_ policy: Policy, observes: Bool) {
     self.policy = policy
+    self.observes = observes
     bound = policy.instances.filter { $0.interface != nil }
   }
 
@@ -37,8 +39,9 @@ struct LinkBindings {
     }
     var deny = Verdict.drop
     var logged: [Chain] = []
-    if policy.options.log == .denied {
-      let chain = Chain.denied(Names.deniedLinks, Names.logPrefix("links"), policy.options)
+    if observes || policy.options.log == .denied {
+      let chain = Chain.denied(
+        Names.deniedLinks, Names.logPrefix("links"), policy.options, instead: observes ? .return : nil)
       deny = .goto(chain.name)
       logged.append(chain)
     }

@@ -7,6 +7,8 @@ struct Lowering {
   let policy: Policy
   let enforcement: Enforcement
   let tableName: String
+  /// Whether nothing is dropped: what would be is counted and logged, and passes.
+  let observes: Bool
 
   /// The chain that marks a table as Cordon's: named, empty, never reached.
   static let mark = Ruleset.ownershipMark
@@ -26,7 +28,7 @@ struct Lowering {
     }
     let elements = AddressElements(policy)
     var builder = ProfileChains(
-      policy: policy, isHost: isHost, isPeer: Lowering.peers(policy),
+      policy: policy, isHost: isHost, observes: observes, isPeer: Lowering.peers(policy),
       sets: AddressSets(policy, elements, setFrom: Lowering.setFrom(policy, profiles)), provenance: Provenance(policy))
     var profileChains: [Chain] = []
     for profile in profiles.profiles {
@@ -35,17 +37,17 @@ struct Lowering {
     }
     var ruleset = Ruleset(tableName: tableName)
     if isHost {
-      ruleset.chains = HostChains.chains(profiles.profiles[0])
+      ruleset.chains = HostChains.chains(profiles.profiles[0], observes: observes)
     } else {
-      let gateway = GatewayChains(policy, profiles, elements)
-      let links = LinkBindings(policy)
+      let gateway = GatewayChains(policy, profiles, elements, observes: observes)
+      let links = LinkBindings(policy, observes: observes)
       ruleset.chains = gateway.chains(bindings: !links.isEmpty, &builder.sets) + links.chains(&builder.sets)
       ruleset.sets = links.sets()
       ruleset.maps = gateway.maps
     }
     ruleset.chains += profileChains + [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
     ruleset.sets += builder.sets.sets()
-    if policy.options.log == .denied {
+    if observes || policy.options.log == .denied {
       ruleset.limits = [NamedLimit(Names.deniedLimit, packetsPerSecond: Lowering.loggedPerSecond)]
     }
     return (ruleset, builder.provenance, profiles)

@@ -21,6 +21,8 @@ enum Names {
   static let links = "links"
   static let boundLinks = "bound-links"
   static let deniedLimit = "denied"
+  /// What the names of chains begin with to which denied packets go when they are logged.
+  static let deniedPrefix = "denied-"
   static let deniedLinks = "denied-links"
   static let deniedUnmanaged = "denied-unmanaged"
 

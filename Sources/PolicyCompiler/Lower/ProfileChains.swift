@@ -20,6 +20,8 @@ import PolicyLanguage
 struct ProfileChains {
   let policy: Policy
   let isHost: Bool
+  /// Whether what is denied passes, counted and logged.
+  let observes: Bool
   /// Which groups a rule names as a peer, by index.
   let isPeer: [Bool]
   var sets: AddressSets
@@ -29,9 +31,9 @@ struct ProfileChains {
   mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
     let allow: Verdict = direction == .ingress || isHost ? .accept : .return
     let deniedChain = Names.deniedChain(direction, profile.name)
-    let deny: Verdict = policy.options.log == .denied ? .goto(deniedChain) : .drop
+    let deny: Verdict = observes || policy.options.log == .denied ? .goto(deniedChain) : .drop
     var leaves: [Chain] = []
-    var rules = [LoweredRule([.state(.invalid)], .drop, note: "invalid")]
+    var rules = [LoweredRule([.state(.invalid)], observes ? deny : .drop, note: "invalid")]
     rules += exempt(direction, allow)
     rules += intraGroup(profile, direction, allow)
 
@@ -66,7 +68,8 @@ struct ProfileChains {
     let title = "\(direction.rawValue) of \(described.joined(separator: " and "))"
     let chains = [chain(Names.chain(direction, profile.name), rules.endingAtFirstDecision, [title])] + leaves
     guard chains.contains(where: { $0.leads(to: deniedChain) }) else { return chains }
-    return chains + [.denied(deniedChain, Names.logPrefix(direction, profile.name), policy.options)]
+    let prefix = Names.logPrefix(direction, profile.name)
+    return chains + [.denied(deniedChain, prefix, policy.options, instead: observes ? allow : nil)]
   }
 
   /// Step 0.
@@ -181,12 +184,14 @@ extension Chain {
   }
 
   /// Where denied packets go when they are logged: at most so many a second, over all chains of this kind.
-  static func denied(_ name: String, _ prefix: String, _ options: Options) -> Chain {
+  ///
+  /// - Parameter instead: what becomes of them where they aren't dropped but only observed; they are then counted.
+  static func denied(_ name: String, _ prefix: String, _ options: Options, instead: Verdict?) -> Chain {
     Chain(
       name,
       rules: [
         Nftables.Rule([.namedLimit(Names.deniedLimit), .log(prefix: prefix, group: options.logGroup)]),
-        Nftables.Rule([.verdict(.drop)]),
+        Nftables.Rule(instead.map { [.counter, .verdict($0)] } ?? [.verdict(.drop)]),
       ])
   }
 }

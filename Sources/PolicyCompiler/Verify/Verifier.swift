@@ -29,6 +29,9 @@ extension Mistranslation: CustomStringConvertible {
 /// 3. the base chain sends each packet to the chain of its source's profile, and those that come back to that of its
 ///    destination's, with what stands before and behind as the language says.
 ///
+/// 4. where the ruleset only observes, the chains to which denied packets go are taken to drop them in (1) and (3), and no chain
+///    drops anything.
+///
 /// Not a line is shared with the lowering but its claim of which addresses have which profile, and (2) proves that claim.
 struct Verifier {
   let policy: Policy
@@ -37,17 +40,28 @@ struct Verifier {
   /// The ruleset ready to be walked: each walk begins with a copy that knows no chain's diagram.
   private let ruleset: RulesetDiagrams
   private let diagrams: PolicyDiagrams
+  /// A chain that drops packets in a ruleset that ought to observe only.
+  private let drops: String?
 
-  init(_ policy: Policy, _ enforcement: Enforcement, _ ruleset: Ruleset, _ profiles: Profiles) {
+  init(_ policy: Policy, _ enforcement: Enforcement, _ ruleset: Ruleset, _ profiles: Profiles, observes: Bool = false) {
     self.policy = policy
     self.enforcement = enforcement
     self.profiles = profiles
-    self.ruleset = RulesetDiagrams(ruleset)
+    var walked = RulesetDiagrams(ruleset)
+    if observes {
+      // what would be dropped goes to these chains, which let it pass: (4)
+      for chain in ruleset.chains where chain.name.hasPrefix(Names.deniedPrefix) {
+        walked.assume(chain.name, .leaf(RulesetDiagrams.Outcome.drop.rawValue))
+      }
+    }
+    self.ruleset = walked
+    drops = observes ? ruleset.chains.first(where: \.drops)?.name : nil
     diagrams = PolicyDiagrams(policy)
   }
 
   /// Nil where the ruleset means the policy.
   func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
+    if let drops { return Mistranslation(chain: drops, packet: nil, problem: "it drops packets that are only to be observed") }
     if let problem = verifyMembership() { return problem }
     if let problem = try verifyProfiles() { return problem }
     var store = DiagramStore()
@@ -219,5 +233,22 @@ struct Verifier {
       if meant != done, let problem = try difference(chain, meant, done, &store) { return problem }
     }
     return nil
+  }
+}
+
+extension Chain {
+  /// Whether anything in it drops a packet.
+  fileprivate var drops: Bool {
+    if base?.policy == .drop { return true }
+    return rules.contains { rule in
+      rule.expressions.contains { expression in
+        switch expression {
+        case .verdict(let verdict): verdict == .drop
+        case .lookup(let lookup):
+          if case .anonymous(let elements) = lookup.source { elements.verdicts.contains(.drop) } else { false }
+        case .match, .namedLimit, .limit, .log, .counter, .unknown: false
+        }
+      }
+    }
   }
 }
