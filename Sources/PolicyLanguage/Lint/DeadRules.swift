@@ -41,16 +41,16 @@ struct DeadRules {
   private mutating func findShadowed(_ group: Int, _ report: inout LintReport) throws(DiagramBudgetExceeded) {
     for direction in Direction.allCases {
       let layers = facts.layers([group], direction)
-      for (index, layer) in layers.enumerated() {
+      for layer in layers {
         guard let place = layer.place else { continue }
         let focus = layer.boxes.beginningFlows
         if focus.isEmpty { continue }
-        let others = try layers.deciders(of: focus, without: index)
-        if !others.includesDefault, others.layers.allSatisfy({ layers[$0].rank < layer.rank }) {
-          let by = others.layers.map { layers[$0] }
+        let stronger = layers.prefix { $0.rank < layer.rank }.filter { $0.boxes.meets(focus) }
+        let deciders = try stronger.isEmpty ? nil : stronger.deciders(of: focus)
+        if let deciders, !deciders.includesDefault {
+          let by = deciders.layers.map { stronger[$0] }
           // what the stronger rules of its own action say already is no loss, whatever stands before them
-          let same = layers.filter { $0.rank < layer.rank && $0.action == layer.action }
-          let isDefeated = try same.deciders(of: focus).includesDefault
+          let isDefeated = try stronger.filter { $0.action == layer.action }.deciders(of: focus).includesDefault
           if isDefeated { defeated.insert(place) } else { gone.insert(place) }
           reportShadowed(place, by: by, isDefeated, &report)
         } else if let by = try shadowsInOtherGroups(place, layer) {
