@@ -13,6 +13,7 @@ public struct AddressSet: Hashable, Sendable {
     self.v6 = v6
   }
 
+  @inlinable
   public init(_ ranges: some Sequence<AddressRange>) {
     var four: [Interval] = []
     var six: [Interval] = []
@@ -23,8 +24,8 @@ public struct AddressSet: Hashable, Sendable {
         six.append(Interval(range.lower, range.upper))
       }
     }
-    v4 = IntervalSet(four)
-    v6 = IntervalSet(six)
+    v4 = IntervalSet(array: four)
+    v6 = IntervalSet(array: six)
   }
 
   /// Every address of both families.

@@ -33,16 +33,24 @@ public struct IntervalSet: Hashable, Sendable {
   public init() { intervals = [] }
 
   /// The union of the intervals, which may overlap and stand in any order.
+  @inlinable
   public init(_ unsorted: some Sequence<Interval>) {
-    var sorted = Array(unsorted)
-    if sorted.count > 1 {
-      var ordered = true
-      for i in 1..<sorted.count where sorted[i] < sorted[i - 1] {
-        ordered = false
-        break
-      }
-      if !ordered { sorted.sort() }
+    self.init(array: Array(unsorted))
+  }
+
+  @usableFromInline
+  init(array: [Interval]) {
+    var sorted = array
+    if sorted.count <= 1 {
+      intervals = sorted
+      return
     }
+    var ordered = true
+    for i in 1..<sorted.count where sorted[i] < sorted[i - 1] {
+      ordered = false
+      break
+    }
+    if !ordered { sorted.sort() }
     intervals = []
     intervals.reserveCapacity(sorted.count)
     for next in sorted {
