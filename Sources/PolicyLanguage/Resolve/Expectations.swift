@@ -35,7 +35,7 @@ extension Resolver {
     let errors = diagnostics.count
     let action = action(nodes, node, in: tree, of: what)
     var services = EntryList()
-    let terms = action.map { self.services($0.entry, in: tree, &services) } ?? []
+    let terms = action.map { self.services($0.entry, key: $0.action.rawValue, in: tree, &services) } ?? []
     reportReplies(services, in: tree)
     var ends = EntryList()
     let from = peers(nodes.from, key: "from", node, in: tree, nodes.isDoubtful, of: what, &ends)
@@ -56,7 +56,7 @@ extension Resolver {
 
   /// What passes only as related to a flow is no flow's first packet.
   private mutating func reportReplies(_ services: EntryList, in tree: SyntaxTree) {
-    for node in services.entries.lazy.map(\.node) {
+    for node in services.entries.map(\.node) {
       guard let reading = service(node, in: tree, of: "expect"), let reply = firstReply(in: terms(of: reading)) else {
         continue
       }

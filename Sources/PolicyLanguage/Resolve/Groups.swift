@@ -4,6 +4,7 @@ import PacketSpace
 /// Groups without their rules, and what their members must be.
 extension Resolver {
   mutating func resolveGroups() {
+    policy.groups.reserveCapacity(declarations.groups.count)
     for (index, entry) in declarations.groups.enumerated() { resolve(group: index, entry) }
   }
 
@@ -98,18 +99,18 @@ extension Resolver {
 
   /// All groups of an address that are not external are of one type.
   mutating func checkGroupTypes() {
+    var isMixed = [Bool](repeating: false, count: policy.instances.count)
+    for index in policy.instances.indices { isMixed[index] = checkTypes(of: index) }
+    // without `members` every address has the groups of one instance
+    if memberAddresses.isEmpty { return }
     var typed: [OwnedAddresses] = []
     var owners: [SourceRange: Int] = [:]
-    var isMixed = [Bool](repeating: false, count: policy.instances.count)
-    for (index, instance) in policy.instances.enumerated() { isMixed[index] = checkTypes(of: instance) }
     for entry in instanceAddresses where !isMixed[Int(entry.owner)] {
       guard let group = policy.instances[Int(entry.owner)].groups.first(where: { !policy.groups[$0].isExternal }) else {
         continue
       }
       typed.append(entry.owned(by: policy.groups[group].type))
     }
-    // without `members` every address has the groups of one instance
-    if memberAddresses.isEmpty { return }
     for entry in memberAddresses where !policy.groups[Int(entry.owner)].isExternal {
       typed.append(entry.owned(by: policy.groups[Int(entry.owner)].type))
       owners[entry.range] = Int(entry.owner)
@@ -132,11 +133,15 @@ extension Resolver {
   }
 
   /// Reports an instance that itself names groups of both types.
-  private mutating func checkTypes(of instance: Instance) -> Bool {
-    let enforced = instance.groups.filter { !policy.groups[$0].isExternal }
-    guard let first = enforced.first,
-      let other = enforced.first(where: { policy.groups[$0].type != policy.groups[first].type })
-    else { return false }
+  private mutating func checkTypes(of index: Int) -> Bool {
+    var first: Int?
+    var other: Int?
+    for group in policy.instances[index].groups where !policy.groups[group].isExternal {
+      if let first, policy.groups[group].type != policy.groups[first].type { other = group }
+      if first == nil { first = group }
+    }
+    guard let first, let other else { return false }
+    let instance = policy.instances[index]
     let (one, two) = (policy.groups[first], policy.groups[other])
     report(
       .error, .mixedGroupTypes,

@@ -56,6 +56,6 @@ extension Resolver {
       }
       return nil
     }
-    return KeptFlow(from: from, to: to, services: services(service, in: tree, &list), range: tree.range(node))
+    return KeptFlow(from: from, to: to, services: services(service, key: "service", in: tree, &list), range: tree.range(node))
   }
 }

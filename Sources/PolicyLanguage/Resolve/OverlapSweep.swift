@@ -12,17 +12,19 @@ struct OwnedAddresses {
 enum OverlapSweep {
   /// For each entry that has an address in common with an earlier one (by lower end) of another owner, the pair, the later in the
   /// text second. Time: O(n log n).
-  static func overlaps(_ unsorted: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {
-    let entries = isAscending(unsorted) ? unsorted : unsorted.sorted(by: isBefore)
+  static func overlaps(_ entries: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {
+    IPFamily.allCases.flatMap { family in
+      let ofFamily = entries.filter { $0.addresses.family == family }
+      return overlapsOfFamily(isAscending(ofFamily) ? ofFamily : ofFamily.sorted(by: isBefore))
+    }
+  }
+
+  private static func overlapsOfFamily(_ entries: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {
     var pairs: [(first: OwnedAddresses, second: OwnedAddresses)] = []
     // the entry that reaches furthest, and the one of another owner that does
     var furthest: OwnedAddresses?
     var furthestOfOther: OwnedAddresses?
     for entry in entries {
-      if furthest?.addresses.family != entry.addresses.family {
-        furthest = nil
-        furthestOfOther = nil
-      }
       let other = furthest?.owner == entry.owner ? furthestOfOther : furthest
       if let other, other.addresses.upper >= entry.addresses.lower {
         pairs.append(isWrittenBefore(other, entry) ? (other, entry) : (entry, other))
@@ -44,7 +46,6 @@ enum OverlapSweep {
   }
 
   private static func isBefore(_ a: OwnedAddresses, _ b: OwnedAddresses) -> Bool {
-    if a.addresses.family != b.addresses.family { return a.addresses.family < b.addresses.family }
     if a.addresses.lower != b.addresses.lower { return a.addresses.lower < b.addresses.lower }
     return isWrittenBefore(a, b)
   }

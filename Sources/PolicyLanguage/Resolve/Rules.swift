@@ -56,14 +56,13 @@ extension Resolver {
 
     let action = action(nodes, node, in: tree, of: what)
     var services = EntryList()
-    let terms = action.map { self.services($0.entry, in: tree, &services) } ?? []
-    if let action { warnOfReplies(action.entry.value, in: tree) }
+    let terms = action.map { self.services($0.entry, key: $0.action.rawValue, in: tree, &services, warnsOfReplies: true) } ?? []
 
     var peers = EntryList()
     let (peerEntry, ownEntry) = direction == .ingress ? (nodes.from, nodes.to) : (nodes.to, nodes.from)
     let others = self.peers(peerEntry, key: direction.otherEnd, node, in: tree, nodes.isDoubtful, of: what, &peers)
-    for (peer, entry) in zip(others, peers.entries) {
-      checkPeer(peer, entry.node, in: tree, of: group, isIngress: direction == .ingress)
+    if others.contains(where: \.hasNetwork) {
+      for (peer, entry) in zip(others, peers.entries) { check(peer, entry.node, in: tree, of: group, direction) }
     }
 
     var owns = EntryList()
@@ -104,8 +103,9 @@ extension Resolver {
   }
 
   /// The services of `allow` or `deny`.
-  mutating func services(_ entry: FlowNodes.Entry, in tree: SyntaxTree, _ list: inout EntryList) -> [ServiceTerm] {
-    let key = tree.text(entry.key)
+  mutating func services(
+    _ entry: FlowNodes.Entry, key: String, in tree: SyntaxTree, _ list: inout EntryList, warnsOfReplies: Bool = false
+  ) -> [ServiceTerm] {
     guard isFilled(entry.value, in: tree, key: entry.key, help: "name at least one service, or `all`") else {
       list.isUnsure = true
       return []
@@ -117,6 +117,7 @@ extension Resolver {
         continue
       }
       let added = self.terms(of: reading)
+      if warnsOfReplies, case .terms = reading { warnOfReplies(added, item, in: tree) }
       if added.isEmpty { list.isUnsure = true }
       list.add(item, FamilySet(added), hasPorts: added.allSatisfy(\.hasPorts))
       append(added, to: &terms, at: item, in: tree)
@@ -179,13 +180,6 @@ extension Resolver {
     }
   }
 
-  private mutating func warnOfReplies(_ node: SyntaxNode, in tree: SyntaxTree) {
-    for item in Items(node, in: tree) where tree.kind(item) == .scalar {
-      guard case .term(let term) = tree.withUTF8(item, ServiceScalar.read), case .icmp = term else { continue }
-      warnOfReplies([term], item, in: tree)
-    }
-  }
-
   // MARK: - What only rules have
 
   private mutating func priority(_ node: SyntaxNode, in tree: SyntaxTree) -> UInt8? {
@@ -224,9 +218,7 @@ extension Resolver {
     return own
   }
 
-  private mutating func checkPeer(
-    _ peer: Peer, _ node: SyntaxNode, in tree: SyntaxTree, of group: Int, isIngress: Bool
-  ) {
+  private mutating func check(_ peer: Peer, _ node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction) {
     let network: NetworkReference
     let range: SourceRange
     switch peer {
@@ -235,7 +227,7 @@ extension Resolver {
       if index == group {
         report(
           .warning, .selfReference, "the group \(quoted(tree.text(node))) names itself", at: tree.range(node),
-          help: isIngress && policy.groups[group].type == .basic && policy.groups[group].intraGroup == .allow
+          help: direction == .ingress && policy.groups[group].type == .basic && policy.groups[group].intraGroup == .allow
             ? "a basic group's members reach each other without a rule" : "the rule is for flows between members of the group")
       }
       network = groupNetworks[index]
@@ -258,7 +250,12 @@ extension Resolver {
     _ services: EntryList, _ peers: EntryList, _ owns: EntryList?, in tree: SyntaxTree, _ direction: Direction
   ) {
     let (s, p, o) = (services.union, peers.union, owns?.union ?? .both)
-    if services.isOfBoth && peers.isOfBoth && owns?.isOfBoth ?? true { return }
+    // nearly always every entry meets every other
+    if !services.common.isDisjoint(with: p.intersection(o)), !peers.common.isDisjoint(with: s.intersection(o)),
+      owns.map({ !$0.common.isDisjoint(with: s.intersection(p)) }) ?? true
+    {
+      return
+    }
     let (service, other, own) = ("the services", "`\(direction.otherEnd)`", "`\(direction.ownEnd)`")
     // where nothing meets at all, one side is enough to report
     if s.isDisjoint(with: p) { return reportFamilies(services, [(other, p)], in: tree) }
@@ -307,23 +304,38 @@ struct EntryList {
     var hasPorts: Bool
   }
 
-  private(set) var entries: [Entry] = []
+  // nearly every list has one entry, which needs no memory of its own
+  private var first: Entry?
+  private var others: [Entry] = []
   private var unionOfEntries: FamilySet = []
   /// Whether something is missing here that has been reported.
   var isUnsure = false
-  /// Whether every entry is of both families.
-  private(set) var isOfBoth = true
+  /// The families that every entry can be of.
+  private(set) var common = FamilySet.both
 
   mutating func add(_ node: SyntaxNode, _ families: FamilySet, hasPorts: Bool = false) {
     // what is of no family is empty, which has been reported
     let families = families.isEmpty ? .both : families
-    entries.append(Entry(node: node, families: families, hasPorts: hasPorts))
+    let entry = Entry(node: node, families: families, hasPorts: hasPorts)
+    if first == nil { first = entry } else { others.append(entry) }
     unionOfEntries.formUnion(families)
-    if families != .both { isOfBoth = false }
+    common.formIntersection(families)
   }
+
+  var entries: [Entry] { first.map { [$0] + others } ?? [] }
 
   /// The families that at least one entry can be of.
   var union: FamilySet { isUnsure ? .both : unionOfEntries }
+}
+
+extension Peer {
+  /// Whether it is in a network, named or not.
+  fileprivate var hasNetwork: Bool {
+    switch self {
+    case .any, .addresses, .prefixList: false
+    case .group, .instance: true
+    }
+  }
 }
 
 extension Direction {

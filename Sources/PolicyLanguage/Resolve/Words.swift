@@ -1,4 +1,5 @@
 import Diagnostics
+import Glibc
 
 /// The words of one place in the language, keys or values, found by their bytes.
 struct WordTable<Word: RawRepresentable & CaseIterable & Sendable>: Sendable where Word.RawValue == String {
@@ -9,7 +10,10 @@ struct WordTable<Word: RawRepresentable & CaseIterable & Sendable>: Sendable whe
   }
 
   subscript(bytes: ScalarBytes) -> Word? {
-    words.first { $0.bytes.count == bytes.count && $0.bytes.elementsEqual(bytes) }?.word
+    words.first { word in
+      word.bytes.count == bytes.count
+        && word.bytes.withUnsafeBufferPointer { memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0 }
+    }?.word
   }
 
   var texts: [String] { words.map(\.word.rawValue) }
