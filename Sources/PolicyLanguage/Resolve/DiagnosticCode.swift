@@ -27,6 +27,7 @@ enum DiagnosticCode: String, CaseIterable {
   // addresses
   case invalidAddress = "invalid-address"
   case hostBits = "host-bits"
+  case tooManyAddresses = "too-many-addresses"
   case addressInTwoInstances = "address-in-two-instances"
   case overlappingNetworks = "overlapping-networks"
   case outsideNetwork = "outside-network"

@@ -34,6 +34,8 @@ struct Resolver {
   var suggestionsLeft = 20
   /// Services may name services, and so grow beyond all text; this many parts of them are copied in all.
   var serviceTermsLeft = 1 << 22
+  /// The same of own ends that join prefix lists: this many ranges.
+  var ownRangesLeft = 1 << 22
 
   init(trees: [SyntaxTree], isIncomplete: Bool) {
     self.trees = trees

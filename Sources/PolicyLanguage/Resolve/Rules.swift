@@ -213,7 +213,20 @@ extension Resolver {
           "\(quoted(tree.text(item))) has no address of the group \(quoted(policy.groups[group].name)), so it matches nothing",
           at: tree.range(item), help: "`\(key)` narrows the rule to some of the group's own addresses")
       }
-      own = own?.union(addresses) ?? addresses
+      guard let joined = own else {
+        own = addresses
+        continue
+      }
+      let size = joined.count + addresses.count
+      guard ownRangesLeft > 0 else { continue }
+      ownRangesLeft -= size
+      if ownRangesLeft <= 0 {
+        report(
+          .error, .tooManyAddresses, "the own ends of this policy's rules hold too many addresses, named again and again",
+          at: tree.range(item), help: "join large prefix lists to one, and name that alone")
+        continue
+      }
+      own = joined.union(addresses)
     }
     return own
   }
@@ -365,6 +378,9 @@ extension PortRange {
 }
 
 extension AddressSet {
+  /// How many ranges there are.
+  fileprivate var count: Int { v4.intervals.count + v6.intervals.count }
+
   /// Whether the two have an address in common; quick where `other` is large.
   func meets(_ other: AddressSet) -> Bool {
     IPFamily.allCases.contains { family in

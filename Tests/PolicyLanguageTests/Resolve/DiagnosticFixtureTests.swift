@@ -9,7 +9,7 @@ import Testing
   static let codes = Fixtures.names(in: "diagnostics")
 
   /// What no file of a sensible size earns; other tests show these.
-  static let withoutFixture: Set<String> = ["file-too-large", "too-many-services"]
+  static let withoutFixture: Set<String> = ["file-too-large", "too-many-services", "too-many-addresses"]
 
   /// Each folder is read as on a command line: the names in its file `arguments`, or all its policies.
   @Test(arguments: codes) func aFixtureIsReportedAsExpected(_ code: String) {

@@ -76,6 +76,14 @@ import Testing
     #expect(policy == nil && diagnostics.map(\.code) == ["too-many-services"])
   }
 
+  @Test func ownEndsDoNotGrowWithoutEnd() {
+    let prefixes = (0..<20_000).map { "10.\($0 >> 8).\($0 & 255).1" }.joined(separator: ", ")
+    var text = "prefix-lists: {list: [\(prefixes)]}\ngroups:\n  web:\n    members: 10.0.0.0/8\n    ingress:\n"
+    for _ in 0..<300 { text += "    - {allow: ssh, from: any, to: [list, 10.200.0.1]}\n" }
+    let (policy, diagnostics) = load(text)
+    #expect(policy == nil && diagnostics.map(\.code) == ["too-many-addresses"])
+  }
+
   @Test func mixedTypesAreFoundAmongManyAddresses() {
     var text = "groups:\n  all: {members: 10.0.0.0/8}\n  strict: {type: advanced}\ninstances:\n"
     for index in 0..<2_000 { text += "  i-\(index): {addresses: 10.1.\(index >> 8).\(index & 255), groups: strict}\n" }
