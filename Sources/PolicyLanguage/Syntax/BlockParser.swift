@@ -17,6 +17,8 @@ struct BlockParser: ~Copyable {
   var depth = 0
   var flowDepth = 0
   var tree: SyntaxTree
+  /// Where the collection ended that was closed last.
+  var closedEnd: UInt32 = 0
   var reports: SyntaxReports
   /// A flow collection wasn't closed, and all around it are left as well.
   var isFlowAbandoned = false
@@ -220,7 +222,9 @@ struct BlockParser: ~Copyable {
   /// Ends a collection at the end of what it holds, or at `end`.
   mutating func close(_ collection: Int, end: Int? = nil) {
     tree.nodes[collection].next = UInt32(tree.nodes.count)
-    tree.nodes[collection].end = end.map(UInt32.init) ?? tree.nodes[tree.nodes.count - 1].end
+    // the last node may stand in brackets that are closed behind it
+    closedEnd = end.map(UInt32.init) ?? max(tree.nodes[tree.nodes.count - 1].end, closedEnd)
+    tree.nodes[collection].end = closedEnd
     if tree.nodes[collection].kind == .mapping { checkKeys(of: collection) }
   }
 

@@ -30,4 +30,21 @@ import Testing
     #expect(ours?.description == shape)
     #expect(SyntaxShape.theirs(Array(text.utf8)) == ours)
   }
+
+  /// What the value of the first key of a document spans.
+  @Test(arguments: [
+    ("a: b # c\n", "b"),
+    ("a: [b, c]\nd: e\n", "[b, c]"),
+    ("a:\n  b: [c, d] # e\n", "b: [c, d]"),
+    ("a:\n  - b: { c: [d] }\n    e: { f: g }\nh: i\n", "- b: { c: [d] }\n    e: { f: g }"),
+    ("a:\n  b: [c]\n  d: e\n", "b: [c]\n  d: e"),
+    ("a:\n  b: [c]\n  d:\nh: i\n", "b: [c]\n  d:"),
+  ])
+  func spans(text: String, value: String) throws {
+    var diagnostics: [Diagnostic] = []
+    let bytes = Array(text.utf8)
+    let tree = try #require(SyntaxParser.parse(SourceFile(name: "policy.yaml", bytes: bytes), index: 0, into: &diagnostics))
+    let range = tree.range(try #require(tree.entries(tree.root).first { _ in true }).value)
+    #expect(String(decoding: bytes[Int(range.start)..<Int(range.end)], as: UTF8.self) == value)
+  }
 }
