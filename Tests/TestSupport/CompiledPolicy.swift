@@ -23,7 +23,9 @@ public struct CompiledPolicy: Sendable {
     _ = sources.add(SourceFile(name: "policy.yaml", bytes: Array(text.utf8)))
     var (policy, diagnostics) = PolicyFrontend.load(sources)
     var compilation: Compilation?
-    if let policy { compilation = Compiler.compile(policy, CompilerOptions(host: host, observes: observes), into: &diagnostics) }
+    if let policy {
+      compilation = Compiler.compile(policy, CompilerOptions(host: host, observes: observes), into: &diagnostics)
+    }
     guard let compilation else {
       throw Refusal(description: PlainRenderer().render(diagnostics, in: sources) + text, codes: diagnostics.map(\.code))
     }

@@ -12,8 +12,8 @@ public enum PolicyFrontend {
     for (index, file) in sources.files.enumerated() {
       if let tree = SyntaxParser.parse(file, index: index, into: &diagnostics) { trees.append(tree) }
     }
-    // what is unknown may be defined where the parser could not read
-    let isIncomplete = diagnostics.contains { $0.severity == .error }
+    // what is unknown may be defined where the parser could not read; of a key that stands twice it read both
+    let isIncomplete = diagnostics.contains { $0.severity == .error && $0.code != "duplicate-key" }
     var resolver = Resolver(trees: trees, isIncomplete: isIncomplete)
     resolver.resolve()
     diagnostics += resolver.diagnostics
