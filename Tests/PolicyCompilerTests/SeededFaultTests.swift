@@ -207,7 +207,10 @@ import Testing
     let isDamaged = fault.damage(&broken)
     #expect(isDamaged, "nothing to break:\n\(String(decoding: TextWriter.write(broken), as: UTF8.self))")
     let verifier = Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles)
-    #expect(try verifier.verify() != nil, "the fault passes")
+    let found = try #require(try verifier.verify(), "the fault passes")
+    // a chain is named, and where there is a packet, both sides' reasons
+    #expect(broken.chains.contains { $0.name == found.chain })
+    #expect(found.packet == nil || "\(found)".contains("decide"), "\(found)")
   }
 
   @Test(arguments: [

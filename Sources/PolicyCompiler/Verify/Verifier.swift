@@ -1,3 +1,4 @@
+import Diagnostics
 import Dispatch
 import Nftables
 public import PacketSpace
@@ -15,7 +16,7 @@ public struct Mistranslation: Sendable {
 
 extension Mistranslation: CustomStringConvertible {
   public var description: String {
-    "chain \(chain) doesn't do what the policy says: \(problem)" + (packet.map { ", for \($0)" } ?? "")
+    "chain \(chain) doesn't do what the policy says" + (packet.map { " of the packet `\($0)`" } ?? "") + ": \(problem)"
   }
 }
 
@@ -40,6 +41,8 @@ struct Verifier {
   /// The ruleset ready to be walked: each walk begins with a copy that knows no chain's diagram.
   private let ruleset: RulesetDiagrams
   private let diagrams: PolicyDiagrams
+  /// The ruleset, for words about what is wrong.
+  private let source: Ruleset
   /// A chain that drops packets in a ruleset that ought to observe only.
   private let drops: String?
 
@@ -55,6 +58,7 @@ struct Verifier {
       }
     }
     self.ruleset = walked
+    source = ruleset
     drops = observes ? ruleset.chains.first(where: \.drops)?.name : nil
     diagrams = PolicyDiagrams(policy)
   }
@@ -110,20 +114,41 @@ struct Verifier {
       outcome == allow.rawValue ? 1 : outcome == Outcome.drop.rawValue ? 0 : 2
     }
     if meant == done { return nil }
-    return try difference(name, meant, done, &store)
+    return try difference(name, meant, done, &store) { packet in
+      if packet.state == .invalid { return "the policy drops what is invalid" }
+      let end = PolicyEvaluator(policy, enforcement).judge(packet, direction, profile.groups)
+      let reason = policy.words(end.step, direction, isAllowed: end.isAllowed).message
+      return "the policy \(end.isAllowed ? "allows" : "denies") it (\(reason))"
+    }
   }
 
   /// The witness of two diagrams that ought to be one.
   private func difference(
-    _ chain: String, _ meant: Diagram, _ done: Diagram, _ store: inout DiagramStore
+    _ chain: String, _ meant: Diagram, _ done: Diagram, _ store: inout DiagramStore, _ words: (Packet) -> String
   ) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let parts = try store.combine(meant, done) { $0 == $1 ? 0 : 1 }
     guard let packet = store.witness(parts, 1) else {
       // they part only where no packet can be
       return nil
     }
-    let decisions = "the policy's decision is \(store.decide(meant, packet)) and the chain's \(store.decide(done, packet))"
-    return Mistranslation(chain: chain, packet: packet, problem: decisions)
+    return Mistranslation(chain: chain, packet: packet, problem: "\(words(packet)), \(deciding(packet, chain))")
+  }
+
+  /// What the ruleset does with a packet that enters a chain, and the rule that does it.
+  private func deciding(_ packet: Packet, _ chain: String) -> String {
+    var entered = source
+    let entry = "entry"
+    let path = chain == Names.input ? Hook.input : chain == Names.output ? .output : .forward
+    entered.chains.removeAll { $0.base != nil && $0.name != chain }
+    if !entered.chains.contains(where: { $0.name == chain && $0.base != nil }) {
+      let base = BaseChain(hook: path, policy: .accept)
+      entered.chains.append(Chain(entry, base: base, rules: [Nftables.Rule([.verdict(.goto(chain))])]))
+    }
+    let step = RulesetEvaluator(entered).evaluate(packet, at: path).trace.last { $0.chain != entry }
+    guard let step, let rule = step.rule, let found = entered.chains.first(where: { $0.name == step.chain }) else {
+      return "and no rule decides it"
+    }
+    return "and it is decided by the rule `\(TextWriter.line(found.rules[rule]))` of chain \(step.chain)"
   }
 
   // MARK: - Who has which profile
@@ -174,10 +199,14 @@ struct Verifier {
       let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
       meant = try store.overlay(sessions, .leaf(Outcome.accept.rawValue), on: meant)
       meant = try bindings(meant, &store)
-      if meant != done, let problem = try difference(Names.forward, meant, done, &store) { return problem }
+      if meant != done, let problem = try difference(Names.forward, meant, done, &store, { _ in way }) { return problem }
     }
     return nil
   }
+
+  /// What is wrong with a base chain.
+  private let way =
+    "it isn't sent to the chains of its ends, or it doesn't get past what stands around them, as the language says"
 
   private static let none = 0x7FFF_FFF0
 
@@ -230,7 +259,7 @@ struct Verifier {
       var meant = Diagram.leaf(judged)
       let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
       for box in PolicyDiagrams.prologue(direction) + [sessions] { meant = try store.overlay(box, accept, on: meant) }
-      if meant != done, let problem = try difference(chain, meant, done, &store) { return problem }
+      if meant != done, let problem = try difference(chain, meant, done, &store, { _ in way }) { return problem }
     }
     return nil
   }

@@ -147,8 +147,8 @@ public struct PolicyEvaluator: Sendable {
 
   // MARK: - One end
 
-  /// Steps 0 to 3 for an end with at least one group.
-  private func judge(_ packet: Packet, _ direction: Direction, _ groups: [Int]) -> Decision.End {
+  /// Steps 0 to 3 for an end with at least one group: what these groups say of a packet of a new flow.
+  public func judge(_ packet: Packet, _ direction: Direction, _ groups: [Int]) -> Decision.End {
     let (own, peer) = direction == .ingress ? (packet.destination, packet.source) : (packet.source, packet.destination)
     let options = policy.options
     let exempt = direction == .ingress ? options.exemptFrom : options.exemptTo
