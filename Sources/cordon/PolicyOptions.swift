@@ -38,85 +38,82 @@ struct TargetOptions: ParsableArguments {
 extension PolicyOptions {
   /// Reads and checks the policy, reports what there is to say about it, and goes on only where it has no error.
   ///
-  /// - Parameter question: one more file, of the command's own making.
-  func load(question: SourceFile? = nil) throws -> (policy: Policy, sources: SourceFiles) {
-    var (sources, refusals) = PolicySources.read(policies)
-    if !refusals.isEmpty {
-      report(refusals, sources)
-      throw Status.failed
-    }
-    if let question { _ = sources.add(question) }
-    let (policy, diagnostics) = PolicyFrontend.load(sources)
+  /// - Parameter isTested: whether an expectation that doesn't hold is an error.
+  func load(isTested: Bool = false) throws -> (policy: Policy, sources: SourceFiles) {
+    var (policy, sources, diagnostics) = read()
+    if let policy, isTested { diagnostics += broken(policy) }
     report(diagnostics, sources)
-    guard let policy else { throw Status.failed }
+    guard let policy, !diagnostics.contains(where: { $0.severity == .error }) else { throw Status.failed }
     return (policy, sources)
   }
 
   /// The same, and compiles it.
-  func compile(_ target: TargetOptions) throws -> (compilation: Compilation, sources: SourceFiles) {
-    let (accepted, sources) = try load()
-    return (
-      try compile(accepted, sources, CompilerOptions(tableName: target.table, host: target.host, observes: target.observe)),
-      sources
-    )
+  func compile(_ target: TargetOptions, isTested: Bool = false) throws -> (compilation: Compilation, sources: SourceFiles) {
+    try compile(
+      CompilerOptions(tableName: target.table, host: target.host, observes: target.observe), isTested: isTested)
   }
 
-  func compile(_ accepted: Policy, _ sources: SourceFiles, _ options: CompilerOptions) throws -> Compilation {
-    var diagnostics: [Diagnostic] = []
-    let compilation = Compiler.compile(accepted, options, into: &diagnostics)
+  /// - Parameter question: one more file, of the command's own making.
+  func compile(
+    _ options: CompilerOptions, question: SourceFile? = nil, isTested: Bool = false
+  ) throws -> (compilation: Compilation, sources: SourceFiles) {
+    var (policy, sources, diagnostics) = read(question)
+    let compilation = policy.flatMap { Compiler.compile($0, options, into: &diagnostics) }
+    if let policy, isTested { diagnostics += broken(policy) }
+    let isInOrder = !diagnostics.contains { $0.severity == .error }
+    let wrong = isInOrder ? compilation.flatMap(disproof) : nil
+    if let wrong { diagnostics.append(wrong.diagnostic) }
     report(diagnostics, sources)
-    guard let compilation else { throw Status.failed }
-    try prove(compilation)
-    return compilation
+    if let wrong { throw wrong.status }
+    guard let compilation, isInOrder else { throw Status.failed }
+    return (compilation, sources)
   }
 
-  /// Judges the policy's expectations, and goes on only where all hold.
-  func test(_ accepted: Policy, _ sources: SourceFiles) throws {
-    var prover = ExpectationProver(accepted)
+  private func read(_ question: SourceFile? = nil) -> (policy: Policy?, sources: SourceFiles, diagnostics: [Diagnostic]) {
+    var (sources, refusals) = PolicySources.read(policies)
+    if !refusals.isEmpty { return (nil, sources, refusals) }
+    if let question { _ = sources.add(question) }
+    let (policy, diagnostics) = PolicyFrontend.load(sources)
+    return (policy, sources, diagnostics)
+  }
+
+  /// The policy's expectations that don't hold.
+  private func broken(_ policy: Policy) -> [Diagnostic] {
+    var prover = ExpectationProver(policy)
     var broken: [Diagnostic] = []
-    for index in accepted.expectations.indices {
+    for index in policy.expectations.indices {
       do {
-        if let found = try prover.prove(index) { broken.append(accepted.diagnostic(found)) }
+        if let found = try prover.prove(index) { broken.append(policy.diagnostic(found)) }
       } catch {
         broken.append(
           Diagnostic(
             .error, "expectation-too-large", "this speaks of more than \(error.nodes) different cases",
-            at: accepted.expectations[index].range, help: "name fewer services or peers, in several expectations"))
+            at: policy.expectations[index].range, help: "name fewer services or peers, in several expectations"))
       }
     }
-    report(broken, sources)
-    if !broken.isEmpty { throw Status.failed }
+    return broken
   }
 
-  /// Nothing leaves the compiler that isn't proved to mean the policy, for every packet.
-  private func prove(_ compilation: Compilation) throws {
-    if let problem = RulesetValidator.validate(compilation.ruleset).first {
-      try fail("the ruleset isn't well formed: \(problem)")
+  /// Nothing leaves the compiler that isn't proved to mean the policy, for every packet: why it isn't, or nil.
+  private func disproof(_ compilation: Compilation) -> (diagnostic: Diagnostic, status: ExitCode)? {
+    let problem: String
+    if let malformed = RulesetValidator.validate(compilation.ruleset).first {
+      problem = "the ruleset isn't well formed: \(malformed)"
+    } else {
+      do {
+        guard let wrong = try compilation.verify() else { return nil }
+        problem = "\(wrong)"
+      } catch {
+        let diagnostic = Diagnostic(
+          .error, "policy-too-large", "the policy's rules make more than \(error.nodes) different cases, too many to be proved",
+          at: nil, help: "split the groups with the most rules, or the instances that are in many groups at once")
+        return (diagnostic, Status.failed)
+      }
     }
-    let wrong: Mistranslation?
-    do {
-      wrong = try compilation.verify()
-    } catch {
-      Terminal.error(
-        """
-        error: the policy is too large to be proved: its rules make more than \(error.nodes) different cases
-        help: split the groups with the most rules, or the instances that are in many groups at once
-
-        """)
-      throw Status.failed
-    }
-    if let wrong { try fail("\(wrong)") }
-  }
-
-  /// Our own bug: said as such.
-  private func fail(_ words: String) throws -> Never {
-    Terminal.error(
-      """
-      bug: \(words)
-      help: this is an error in cordon, not in the policy; nothing was written or changed. Please report it with the policy
-
-      """)
-    throw Status.bug
+    let diagnostic = Diagnostic(
+      .error, "bug", problem, at: nil,
+      help: "this is an error in cordon, not in the policy; nothing was written or changed: please report it with the policy")
+    return (diagnostic, Status.bug)
   }
 
   func report(_ diagnostics: [Diagnostic], _ sources: SourceFiles) {

@@ -15,6 +15,9 @@ struct Compile: ParsableCommand {
       --check asks the kernel whether it would take the ruleset, and changes nothing. --apply replaces the table in one \
       transaction and reads back what the kernel made of it. Both print what differs between the kernel's table and the \
       policy's. Neither reads or changes another table.
+
+      A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \
+      --no-test goes on.
       """)
 
   enum Format: String, ExpressibleByArgument, CaseIterable { case nft, json }
@@ -37,12 +40,15 @@ struct Compile: ParsableCommand {
   @Flag(help: "With --apply or --check: take over a table of that name that cordon didn't make.")
   var adopt = false
 
+  @Flag(help: "Go on where the policy doesn't keep what its own `expect` says.")
+  var noTest = false
+
   func validate() throws {
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
   }
 
   func run() throws {
-    let (compilation, sources) = try policy.compile(target)
+    let (compilation, sources) = try policy.compile(target, isTested: !noTest)
     try Status.refusing {
       if output != nil || !(check || apply) {
         let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)

@@ -34,10 +34,9 @@ struct Explain: ParsableCommand {
   var host: String?
 
   func run() throws {
-    let (accepted, sources) = try policy.load(question: question)
-    let compilation = try policy.compile(accepted, sources, CompilerOptions(host: host))
-    let claim = accepted.expectations[accepted.expectations.count - 1]
-    var explainer = Explainer(accepted, compilation.enforcement)
+    let (compilation, sources) = try policy.compile(CompilerOptions(host: host), question: question)
+    let claim = compilation.policy.expectations[compilation.policy.expectations.count - 1]
+    var explainer = Explainer(compilation.policy, compilation.enforcement)
     let (cases, isComplete): ([ExplainedCase], Bool)
     do {
       (cases, isComplete) = try explainer.cases(claim)

@@ -15,8 +15,7 @@ struct Test: ParsableCommand {
   @OptionGroup var policy: PolicyOptions
 
   func run() throws {
-    let (accepted, sources) = try policy.load()
-    try policy.test(accepted, sources)
+    let (accepted, _) = try policy.load(isTested: true)
     let count = accepted.expectations.count
     Terminal.error(count == 0 ? "the policy expects nothing of itself\n" : "\(count) of \(count) expectations hold\n")
   }
