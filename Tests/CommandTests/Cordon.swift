@@ -1,0 +1,86 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// The built command, as a user runs it.
+enum Cordon {
+  /// Beside the test bundle, where `swift build` puts both.
+  static let path: String = {
+    let own = realpath("/proc/self/exe", nil)!
+    defer { free(own) }
+    let beside = String(cString: own).split(separator: "/").dropLast().map { "/\($0)" }.joined() + "/cordon"
+    return access(beside, X_OK) == 0 ? beside : Fixtures.repository + "/.build/debug/cordon"
+  }()
+
+  static func run(
+    _ arguments: String..., stdin: String = "", environment: [String: String] = [:], directory: String? = nil
+  ) throws -> Shell.Output {
+    try run(arguments, stdin: Array(stdin.utf8), environment: environment, directory: directory)
+  }
+
+  static func run(
+    _ arguments: [String], stdin: [UInt8] = [], environment: [String: String] = [:], directory: String? = nil
+  ) throws -> Shell.Output {
+    try Shell.run(
+      [path] + arguments, stdin: stdin, environment: environment, directory: directory, timeout: .seconds(60))
+  }
+}
+
+/// A policy's small world: two groups, and what they expect.
+enum Sample {
+  static let policy = """
+    prefix-lists:
+      office: [203.0.113.0/24, 2001:db8:12::/48]
+    groups:
+      web:
+        ingress:
+          - { allow: [http, https], from: any }
+          - { allow: ssh, from: office }
+      database:
+        type: advanced
+        ingress:
+          - { allow: mysql, from: web }
+          - { deny: all, from: any, priority: 100 }
+    instances:
+      web-1: { addresses: [172.16.1.10, fd00:1::10], groups: web }
+      db-1: { addresses: 172.16.2.10, groups: database }
+    expect:
+      - { deny: mysql, from: any, except-from: web, to: database }
+
+    """
+
+  /// The same, with one rule more.
+  static let changed = policy.replacing("- { allow: ssh, from: office }", with: "- { allow: [ssh, ntp], from: office }")
+
+  /// A policy that breaks its own expectation.
+  static let broken = policy.replacing("allow: mysql, from: web", with: "allow: mysql, from: office")
+
+  /// Calls `body` in a folder of its own that holds `policy.yaml`.
+  static func withFolder<T>(_ text: String = policy, _ body: (String) throws -> T) throws -> T {
+    try Files.withTemporaryFolder { folder in
+      try Files.write(Array(text.utf8), to: "\(folder)/policy.yaml")
+      return try body(folder)
+    }
+  }
+}
+
+/// Runs nft in the thread's network namespace.
+@discardableResult
+func nft(_ arguments: String..., stdin: String = "") throws -> String {
+  let done = try Shell.run(["nft"] + arguments, stdin: stdin)
+  guard done.status == 0 else { throw NftRefusal(description: "nft \(arguments.joined(separator: " ")): \(done.stderr)") }
+  return done.stdout
+}
+
+struct NftRefusal: Error, CustomStringConvertible {
+  var description: String
+}
+
+/// Expects a status, and shows all that was said where it is another.
+func expectStatus(
+  _ output: Shell.Output, _ status: Int32, _ what: String = "", sourceLocation: SourceLocation = #_sourceLocation
+) {
+  #expect(
+    output.status == status, "\(what) status \(output.status)\n\(output.stdout.prefix(4000))\n\(output.stderr.prefix(4000))",
+    sourceLocation: sourceLocation)
+}
