@@ -68,4 +68,14 @@ import Testing
       for path in PacketPath.allCases { AgreementTests.check(subject, packet, path) }
     }
   }
+
+  /// Whatever the policy, its ruleset is proved.
+  @Test(arguments: 0..<50) func manyAreProved(_ block: UInt64) throws {
+    for number in block * 10..<block * 10 + 10 {
+      var generator = SeededGenerator(seed: 10_000 + number)
+      let random = RandomPolicy(using: &generator)
+      _ = try AgreementTests.subject(random.text)
+      if let host = random.instances.first { _ = try AgreementTests.subject(random.text, host: host) }
+    }
+  }
 }

@@ -71,6 +71,12 @@ public struct TrafficComparison {
       && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
     let sources = classes(before, after, .source)
     let destinations = classes(before, after, .destination)
+    var changed: [[Int: Diagram]] = [[:], [:]]
+    if isSameBase {
+      for (axis, classes) in [sources, destinations].enumerated() {
+        for (place, own) in classes.enumerated() where !own.isSame { changed[axis][place] = try differing(own) }
+      }
+    }
     var boxes: [TrafficDifference.Kind: [PacketBox]] = [:]
     defer {
       for kind in TrafficDifference.Kind.allCases {
@@ -80,17 +86,22 @@ public struct TrafficComparison {
       }
     }
     for family in IPFamily.allCases {
-      for source in sources where source.family == family {
-        for destination in destinations where destination.family == family {
+      for (first, source) in sources.enumerated() where source.family == family {
+        for (second, destination) in destinations.enumerated() where destination.family == family {
           if isSameBase && source.isSame && destination.isSame { continue }
           let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
             .narrowed(.destination, toAddresses: destination.values, of: family)
-          let first = try TrafficComparison.outcome(
+          if isSameBase, source.isSame != destination.isSame {
+            // one chain is another than before: nothing changes but where it decides otherwise
+            let changes = source.isSame ? changed[1][second]! : changed[0][first]!
+            if try store.overlay(box, changes, on: .leaf(0)) == .leaf(0) { continue }
+          }
+          let old = try TrafficComparison.outcome(
             before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a })
-          let second = try TrafficComparison.outcome(
+          let new = try TrafficComparison.outcome(
             after, &sides.planned, &store, source.planned.merging(destination.planned) { a, _ in a })
-          if first == second { continue }
-          let parts = try store.combine(first, second, TrafficComparison.kind)
+          if old == new { continue }
+          let parts = try store.combine(old, new, TrafficComparison.kind)
           let here = try store.overlay(box, parts, on: .leaf(0))
           for kind in TrafficDifference.Kind.allCases {
             store.forEachBox(here, kind.rawValue) { packets in
@@ -108,6 +119,27 @@ public struct TrafficComparison {
         }
       }
     }
+  }
+
+  /// 1 for the packets for which the chains that a class of addresses is sent to may do something else than before.
+  private mutating func differing(_ own: Class) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = Diagram.leaf(0)
+    for (map, old) in own.live.sorted(by: { $0.key < $1.key }) {
+      let new = own.planned[map] ?? nil
+      guard let old, let new, old == new else {
+        if old == nil, new == nil { continue }
+        return .leaf(1)
+      }
+      switch old {
+      case .jump(let name), .goto(let name):
+        let before = try sides.live.chain(name, in: &store)
+        let after = try sides.planned.chain(name, in: &store)
+        let parts = try store.combine(before, after) { $0 == $1 ? 0 : 1 }
+        result = try store.combine(result, parts) { $0 | $1 }
+      case .accept, .drop, .return, .continue: break
+      }
+    }
+    return own.planned.count == own.live.count ? result : .leaf(1)
   }
 
   private static func kind(_ before: Int, _ after: Int) -> Int {
