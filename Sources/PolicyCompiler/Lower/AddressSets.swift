@@ -14,6 +14,8 @@ struct AddressSets {
   private let elements: AddressElements
   /// How many values make an anonymous set; fewer become a rule each.
   let setFrom: Int
+  /// How many ranges make a prefix list a set: one for all rules that name it.
+  private static let smallestList = 3
   /// For each group and list, whether its set of a family is in use.
   private var usedGroups: [Bool]
   private var usedLists: [Bool]
@@ -67,7 +69,7 @@ struct AddressSets {
         literal.append(contentsOf: policy.instances[index].addresses[family].intervals)
       case .prefixList(let index):
         let intervals = policy.prefixLists[index].addresses[family].intervals
-        if intervals.count < max(setFrom, 3) {
+        if intervals.count < AddressSets.smallestList {
           literal.append(contentsOf: intervals)
         } else {
           usedLists[AddressSets.place(index, family)] = true

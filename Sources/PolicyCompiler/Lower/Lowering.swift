@@ -27,9 +27,10 @@ struct Lowering {
       profiles = Profiles(host: PolicyEvaluator(policy, .host(instance: instance)).groups(ofInstance: instance), policy)
     }
     let elements = AddressElements(policy)
+    let thresholds = Thresholds.of(policy, profiles)
     var builder = ProfileChains(
       policy: policy, isHost: isHost, observes: observes, isPeer: Lowering.peers(policy),
-      sets: AddressSets(policy, elements, setFrom: Lowering.setFrom(policy, profiles)), provenance: Provenance(policy))
+      thresholds: thresholds, sets: AddressSets(policy, elements, setFrom: thresholds.set), provenance: Provenance(policy))
     var profileChains: [Chain] = []
     for profile in profiles.profiles {
       // in the order in which a packet meets them
@@ -51,16 +52,6 @@ struct Lowering {
       ruleset.limits = [NamedLimit(Names.deniedLimit, packetsPerSecond: Lowering.loggedPerSecond)]
     }
     return (ruleset, builder.provenance, profiles)
-  }
-
-  /// How many values make an anonymous set. In a table of thousands of rules the sets would be what loading it takes its time
-  /// for, since the kernel finds a set by walking all of them: a few rules more are cheaper there.
-  private static func setFrom(_ policy: Policy, _ profiles: Profiles) -> Int {
-    var rules = 0
-    for profile in profiles.profiles {
-      for group in profile.groups { rules += policy.groups[group].ingress.count + policy.groups[group].egress.count }
-    }
-    return rules > 1000 ? 9 : 2
   }
 
   private static func peers(_ policy: Policy) -> [Bool] {

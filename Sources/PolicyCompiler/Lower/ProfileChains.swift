@@ -24,6 +24,7 @@ struct ProfileChains {
   let observes: Bool
   /// Which groups a rule names as a peer, by index.
   let isPeer: [Bool]
+  let thresholds: Thresholds
   var sets: AddressSets
   var provenance: Provenance
 
@@ -41,11 +42,11 @@ struct ProfileChains {
     let defaultRule = LoweredRule([], direction == .egress && isBasic ? allow : deny, note: "default")
     let ordered = OrderedRule.of(profile, direction, policy, provenance)
     let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
-    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count) {
+    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count, thresholds) {
       var services = VerdictElements(stride: 2)
       for leaf in dispatch.leaves {
         var content = lower(leaf.rules.map { ordered[$0].inLeaf }, direction, allow: allow, deny: deny) + [defaultRule]
-        content = FlattenRuns.flatten(content).endingAtFirstDecision
+        content = FlattenRuns.flatten(content, from: thresholds.flatten).endingAtFirstDecision
         let verdict: Verdict
         if case .verdict(let decision) = content[0].verdict, content[0].decidesAll {
           verdict = decision

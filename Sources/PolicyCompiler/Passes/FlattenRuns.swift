@@ -13,10 +13,8 @@ import PacketSpace
 /// the verdict of the first that covers it. What no piece holds goes on behind the run, as before. Rules of the two families
 /// concern different packets and may pass each other; a rule on the other end of the same family may not, and ends the run.
 enum FlattenRuns {
-  /// Fewer intervals than these stay rules.
-  static let smallest = 4
-
-  static func flatten(_ rules: [LoweredRule]) -> [LoweredRule] {
+  /// - Parameter smallest: fewer intervals than these stay rules.
+  static func flatten(_ rules: [LoweredRule], from smallest: Int) -> [LoweredRule] {
     var result: [LoweredRule] = []
     var run: [(field: Field, intervals: [Interval], verdict: Verdict, rule: LoweredRule)] = []
     func close() {

@@ -31,15 +31,12 @@ struct ServiceDispatch {
   /// In the order of their first stretch.
   let leaves: [Leaf]
 
-  /// How many rules of nft a chain has before a lookup is made: up to there a reader, and a packet, are better off with plain
-  /// rules.
-  static let smallest = 32
   /// How many times the plain rules the leaves may hold in all.
   static let growth = 4
 
   /// Nil where the plain rules are few, where none names a port, or where the leaves would repeat too much.
-  init?(_ ordered: [OrderedRule], plainCount: Int) {
-    guard plainCount > ServiceDispatch.smallest else { return nil }
+  init?(_ ordered: [OrderedRule], plainCount: Int, _ thresholds: Thresholds) {
+    guard plainCount > thresholds.dispatch else { return nil }
     var leaves: [Leaf] = []
     var places: [[Int]: Int] = [:]
     for p in [IPProtocol.tcp, .udp, .sctp] {
