@@ -79,6 +79,33 @@ import Testing
     }
   }
 
+  /// The boxes of a decision hold what it is made for, each packet once, and are as many points as are counted.
+  @Test(arguments: 0..<100) func areBoxesAndCounts(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: 1000 + number)
+    var store = DiagramStore()
+    let rules = Rules(using: &generator)
+    let diagram = try rules.diagram(&store)
+    for decision in 0...2 {
+      var boxes: [PacketBox] = []
+      store.forEachBox(diagram, decision) {
+        boxes.append($0)
+        return true
+      }
+      let merged = PacketBox.merged(boxes)
+      #expect(merged.count <= boxes.count)
+      let count = store.count(diagram, decision)
+      for sum in [boxes, merged].map({ $0.reduce(0) { $0 + $1.count } }) {
+        #expect(abs(sum - count) <= count * 1e-9, "\(generator): \(sum) and \(count)")
+      }
+      for _ in 0..<100 {
+        let packet = DiagramTests.packet(using: &generator)
+        let holders = merged.filter { $0.contains(packet) }.count
+        #expect(holders == (rules.decide(packet) == decision ? 1 : 0), "\(generator)")
+      }
+      if let witness = store.witness(diagram, decision) { #expect(rules.decide(witness) == decision, "\(generator)") }
+    }
+  }
+
   @Test func stopAtTheirBudget() throws {
     var store = DiagramStore(budget: 10)
     #expect(throws: DiagramBudgetExceeded.self) {

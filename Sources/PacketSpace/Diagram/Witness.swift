@@ -50,7 +50,8 @@ extension PacketBox {
     let isICMP = ipProtocol == .icmp || ipProtocol == .icmpv6
     let echo: UInt128 = ipProtocol == .icmp ? 8 << 8 : 128 << 8
     let first = isICMP && self[.firstWord].contains(echo) ? echo : value(.firstWord)!
-    let second = value(.secondWord)!
+    // an ICMP has no port there: its checksum, or the zero that it is to a reader
+    let second = isICMP && self[.secondWord].contains(0) ? 0 : value(.secondWord)!
     let transport: TransportHeader =
       if first == PacketAxis.noByte {
         .empty
@@ -59,7 +60,7 @@ extension PacketBox {
       } else if second == PacketAxis.absent {
         TransportHeader(bytes: UInt32(first) << 16, count: 2)
       } else {
-        TransportHeader(bytes: UInt32(first) << 16 | UInt32(isICMP ? 0 : second), count: 4)
+        TransportHeader(bytes: UInt32(first) << 16 | UInt32(second), count: 4)
       }
     let states: [UInt128: ConnectionState] = [1: .invalid, 2: .established, 4: .related, 8: .new, 64: .untracked]
     return Packet(
