@@ -1,4 +1,5 @@
 public import Diagnostics
+public import Nftables
 public import PacketSpace
 public import PolicyCompiler
 import PolicyLanguage
@@ -32,6 +33,8 @@ public struct CompiledPolicy: Sendable {
     self.sources = sources
     self.compilation = compilation
   }
+
+  public var ruleset: Ruleset { compilation.ruleset }
 
   /// The ruleset as the command writes it.
   public var text: [UInt8] { compilation.text(sources) }

@@ -26,7 +26,7 @@ public struct TextWriter {
 
   var output = ByteBuffer()
 
-  private init() {}
+  init() {}
 
   /// The `.nft` file.
   ///
@@ -61,6 +61,11 @@ public struct TextWriter {
       output.write(name: ruleset.tableName)
       output.newline()
     }
+    writeBlock(ruleset, annotation)
+  }
+
+  /// `table inet NAME { … }`.
+  mutating func writeBlock(_ ruleset: Ruleset, _ annotation: (Origin) -> String?) {
     output.write("table inet ")
     output.write(name: ruleset.tableName)
     output.write(" {")

@@ -1,0 +1,247 @@
+import PacketSpace
+
+/// How a table in the kernel becomes the planned one, in transactions, so that no packet is judged as neither of the two would.
+///
+/// A transaction is atomic for readers, and not for packets: what it makes of sets with intervals matches from the end of its
+/// commit on, what it deletes is run through for a moment without its elements, and a packet on its way may look into one set
+/// before the commit and into another one behind it. Rules are another matter: a packet reads once, at its hook, which of the two
+/// generations of rules it goes by, in all chains. So only rules switch. (Tried on 6.18: `ApplyTests`; nf_tables_core.c,
+/// `nft_do_chain`.)
+///
+///     add       what nothing leads to yet: chains, sets, maps, limits
+///     elements  of sets and maps in force, where `ElementProof` holds: whatever a packet sees, live or planned decides so too
+///     switch    the rules of all changed chains at once
+///     delete    what nothing leads to any more
+///
+/// What can't be changed so while it is in force is staged: it is made a second time, as `staged-0/NAME` and with all that must
+/// lead there; the switch leads to these copies; then the objects themselves, to which nothing leads now, are made anew, and a
+/// second switch leads back to them. So names depend on the planned table alone. Staged are sets and maps that are declared
+/// anew or whose elements can't be edited, and chains with sets of their own whose rules change.
+///
+/// A policy of a base chain is no rule: while it changes, a rule at the chain's end says it.
+public struct ChangePlan: Sendable {
+  /// In order; none where live and planned mean the same.
+  public let transactions: [Transaction]
+
+  /// - Parameters:
+  ///   - live: the table as it was read; nil where there is none.
+  ///   - replacing: whether to make the whole table anew where anything differs. So it is in any case where the live table has
+  ///     what Cordon can't write or doesn't know: flags, unknown objects, statements or types, other hooks.
+  public init(live: Ruleset?, planned: Ruleset, replacing: Bool = false) {
+    if let live, RulesetDifference.compare(live: live, planned: planned).isEmpty {
+      transactions = []
+    } else if let live, !replacing, let edits = PlanBuilder.edits(from: live, to: planned) {
+      transactions = edits.map { .edit($0) }
+    } else {
+      transactions = [.replacement(planned)]
+    }
+  }
+
+  /// Whether the whole table is made anew, which misjudges new flows for the moment of the commit.
+  public var replacesTable: Bool {
+    transactions.contains { if case .replacement = $0 { true } else { false } }
+  }
+}
+
+extension Ruleset {
+  /// Whether this is all that there is to say of the table, and Cordon can write it again: only then can it be edited or restored.
+  public var isFullyKnown: Bool { !isCutOff && !hasTableFlags && RulesetValidator.validate(self).isEmpty }
+}
+
+/// Makes the transactions of a plan.
+private struct PlanBuilder {
+  /// The live table, less what is cleared away first.
+  let live: Ruleset
+  let planned: Ruleset
+  private let liveChains: [String: Chain]
+  /// Chains of both tables whose rules differ.
+  private let changedChains: Set<String>
+  /// Limits, and sets and maps that are declared anew: they can only be made anew.
+  private let redeclared: Set<ObjectName>
+  /// Sets and maps of both tables whose elements differ.
+  private let changedElements: [ElementChange]
+
+  /// Nil where the table must be replaced.
+  static func edits(from live: Ruleset, to planned: Ruleset) -> [ChangePlan.Edit]? {
+    guard live.isFullyKnown else { return nil }
+    var edits: [ChangePlan.Edit] = []
+    let clearing = clear(live, planned)
+    if !clearing.isEmpty { edits.append(clearing) }
+    return PlanBuilder(clearing.applied(to: live), planned).build().map { edits + $0 }
+  }
+
+  /// Deletes what no packet can come to and isn't as planned, with what speaks of it: the rest of an apply that died.
+  private static func clear(_ live: Ruleset, _ planned: Ruleset) -> ChangePlan.Edit {
+    let unreachable = live.objects.subtracting(live.reachable)
+    var gone: Set<ObjectName> = []
+    if !unreachable.isEmpty {
+      let builder = PlanBuilder(live, planned)
+      let plannedObjects = planned.objects
+      gone = unreachable.filter { name in
+        if !plannedObjects.contains(name) || builder.redeclared.contains(name) { return true }
+        switch name {
+        case .chain(let name): return builder.changedChains.contains(name)
+        case .set(let name): return builder.changedElements.contains { $0.name == name }
+        case .limit: return false
+        }
+      }
+      var count = -1
+      while count != gone.count {
+        count = gone.count
+        for chain in live.chains where chain.speaks(of: gone) && unreachable.contains(.chain(chain.name)) {
+          gone.insert(.chain(chain.name))
+        }
+        for map in live.maps where map.speaks(of: gone) && unreachable.contains(.set(map.name)) { gone.insert(.set(map.name)) }
+      }
+    }
+    var edit = ChangePlan.Edit(.clear, table: planned.tableName)
+    edit.delete(gone, of: live)
+    return edit
+  }
+
+  private init(_ live: Ruleset, _ planned: Ruleset) {
+    self.live = live
+    self.planned = planned
+    liveChains = Dictionary(live.chains.map { ($0.name, $0) }) { first, _ in first }
+    var changedChains: Set<String> = []
+    for chain in planned.chains {
+      if let old = liveChains[chain.name], !old.hasSameRules(as: chain) { changedChains.insert(chain.name) }
+    }
+    self.changedChains = changedChains
+    var redeclared: Set<ObjectName> = []
+    let limits = Dictionary(live.limits.map { ($0.name, $0) }) { first, _ in first }
+    for limit in planned.limits {
+      if let old = limits[limit.name], old != limit { redeclared.insert(.limit(limit.name)) }
+    }
+    var changes: [ElementChange] = []
+    let old = Dictionary((live.maps.map(SetContent.init) + live.sets.map(SetContent.init)).map { ($0.name, $0) }) { a, _ in a }
+    for content in planned.maps.map(SetContent.init) + planned.sets.map(SetContent.init) {
+      guard let before = old[content.name] else { continue }
+      if before.declaration != content.declaration {
+        redeclared.insert(.set(content.name))
+      } else if RulesetDifference.SetDifference(before, content) != nil {
+        changes.append(ElementChange(before, content))
+      }
+    }
+    self.redeclared = redeclared
+    changedElements = changes
+  }
+
+  private func build() -> [ChangePlan.Edit]? {
+    for chain in planned.chains {
+      guard let old = liveChains[chain.name] else { continue }
+      if (old.base == nil) != (chain.base == nil) { return nil }
+      if let a = old.base, let b = chain.base, (a.type, a.hook, a.priority) != (b.type, b.hook, b.priority) { return nil }
+    }
+    // elements in place, where that can be proved; else the sets and maps are staged like all that is made anew
+    let editable = changedElements.filter(\.isEditable)
+    let names = Set(editable.map { ObjectName.set($0.name) })
+    guard var staged = staging(redeclared.union(changedElements.map { .set($0.name) }).subtracting(names)) else { return nil }
+    var inPlace = editable.filter { !staged.contains(.set($0.name)) }
+    if !inPlace.isEmpty, !ElementProof.holds(inPlace, live: live, planned: planned) {
+      guard let all = staging(staged.union(names)) else { return nil }
+      staged = all
+      inPlace = []
+    }
+    let prefix = unusedPrefix
+    guard staged.allSatisfy({ $0.length + prefix.utf8.count <= 255 }) else { return nil }
+
+    let middle = endingInPolicies(planned.renaming(staged) { prefix + $0 })
+    var edits = round(from: live, to: middle.ruleset, inPlace)
+    if !staged.isEmpty || middle.isChanged { edits += round(from: middle.ruleset, to: planned, []) }
+    return edits.filter { !$0.isEmpty }
+  }
+
+  /// What has to be staged so that these objects can be: all that must lead there and can't by a switch of its rules. Nil where
+  /// that comes to a base chain.
+  private func staging(_ start: Set<ObjectName>) -> Set<ObjectName>? {
+    var staged = start
+    var count = -1
+    while count != staged.count {
+      count = staged.count
+      for chain in planned.chains where !staged.contains(.chain(chain.name)) {
+        let leadsThere = chain.speaks(of: staged)
+        let old = liveChains[chain.name]
+        // a chain that leads to a copy switches twice: there and back
+        let isFilled = leadsThere || changedChains.contains(chain.name)
+        let canSwitch =
+          (!isFilled || chain.canBeFilled) && (!leadsThere || chain.canBeFlushed)
+          && (!isFilled || old?.canBeFlushed != false)
+        if canSwitch { continue }
+        if chain.base != nil { return nil }
+        staged.insert(.chain(chain.name))
+      }
+      for map in planned.maps where map.speaks(of: staged) { staged.insert(.set(map.name)) }
+    }
+    return staged
+  }
+
+  /// In front of the names of what is staged; no live name begins so.
+  private var unusedPrefix: String {
+    let names =
+      live.chains.map(\.name) + live.sets.map(\.name) + live.maps.map(\.name) + live.limits.map(\.name)
+      + planned.chains.map(\.name) + planned.sets.map(\.name) + planned.maps.map(\.name) + planned.limits.map(\.name)
+    var number = 0
+    while names.contains(where: { $0.hasPrefix("staged-\(number)/") }) { number += 1 }
+    return "staged-\(number)/"
+  }
+
+  /// The table with the live policies of its base chains, `accept` for new ones, and rules that say the planned ones.
+  private func endingInPolicies(_ ruleset: Ruleset) -> (ruleset: Ruleset, isChanged: Bool) {
+    var result = ruleset
+    var isChanged = false
+    for (index, chain) in ruleset.chains.enumerated() {
+      guard let base = chain.base else { continue }
+      let policy = liveChains[chain.name]?.base?.policy ?? .accept
+      if policy == base.policy { continue }
+      result.chains[index].base!.policy = policy
+      result.chains[index].rules.append(Rule([.verdict(base.policy)]))
+      isChanged = true
+    }
+    return (result, isChanged)
+  }
+
+  /// From one table to another whose common sets and maps differ by `inPlace` only, and whose common chains can switch.
+  private func round(from old: Ruleset, to new: Ruleset, _ inPlace: [ElementChange]) -> [ChangePlan.Edit] {
+    let oldChains = Dictionary(old.chains.map { ($0.name, $0) }) { first, _ in first }
+    let oldObjects = old.objects
+    let newObjects = new.objects
+    var add = ChangePlan.Edit(.add, table: planned.tableName)
+    var change = ChangePlan.Edit(.switch, table: planned.tableName)
+    add.added.limits = new.limits.filter { !oldObjects.contains(.limit($0.name)) }
+    add.added.sets = new.sets.filter { !oldObjects.contains(.set($0.name)) }
+    add.added.maps = new.maps.filter { !oldObjects.contains(.set($0.name)) }
+    for chain in new.chains {
+      guard let before = oldChains[chain.name] else {
+        if chain.base == nil {
+          add.added.chains.append(chain)
+        } else {
+          // without rules it decides nothing
+          add.added.chains.append(Chain(chain.name, base: chain.base))
+          change.added.chains.append(Chain(chain.name, rules: chain.rules))
+        }
+        continue
+      }
+      // the rule at its end says the policy meanwhile
+      if before.base != chain.base { add.added.chains.append(Chain(chain.name, base: chain.base)) }
+      if before.hasSameRules(as: chain) { continue }
+      if !before.rules.isEmpty { change.flushed.append(chain.name) }
+      if !chain.rules.isEmpty { change.added.chains.append(Chain(chain.name, rules: chain.rules)) }
+    }
+    for chain in old.chains where chain.base != nil && !newObjects.contains(.chain(chain.name)) {
+      if !chain.rules.isEmpty { change.flushed.append(chain.name) }
+      change.added.chains.append(Chain(chain.name, rules: [Rule([.verdict(.accept)])]))
+    }
+    var delete = ChangePlan.Edit(.delete, table: planned.tableName)
+    delete.delete(oldObjects.subtracting(newObjects), of: old)
+    return [add] + inPlace.map { $0.edit(table: planned.tableName) } + [change, delete]
+  }
+}
+
+extension ObjectName {
+  fileprivate var length: Int {
+    switch self {
+    case .chain(let name), .set(let name), .limit(let name): name.utf8.count
+    }
+  }
+}
