@@ -15,3 +15,9 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, co
 int sched_getaffinity(int pid, size_t size, void *mask);
 int sched_setaffinity(int pid, size_t size, const void *mask);
 int sched_getcpu(void);
+
+// Waits until every CPU has left the kernel's code that it was in (membarrier(2), MEMBARRIER_CMD_GLOBAL).
+// Where the kernel doesn't have it this does nothing.
+#include <sys/syscall.h>
+long syscall(long number, ...);
+static inline void cordon_wait_for_cpus(void) { syscall(SYS_membarrier, 1, 0, 0); }

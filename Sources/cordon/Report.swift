@@ -21,12 +21,15 @@ struct DifferenceReport {
 
   var isEmpty: Bool { difference.isEmpty }
 
-  func text(_ format: OutputFormat) -> String {
+  /// - Parameter plan: how the table is changed, where it is.
+  func text(_ format: OutputFormat, plan: ChangePlan? = nil) -> String {
     switch format {
     case .human, .plain:
-      isEmpty ? "table inet \(difference.tableName): no difference\n" : trafficText + "\n" + difference.text()
+      isEmpty
+        ? "table inet \(difference.tableName): no difference\n"
+        : trafficText + "\n" + difference.text() + (plan.map { "\n\($0.summary)\n" } ?? "")
     case .json:
-      json
+      json(plan)
     }
   }
 
@@ -78,8 +81,9 @@ struct DifferenceReport {
   // MARK: - JSON
 
   /// `{ "traffic": { "complete", "changes": [ { "change": "opens"|"closes"|"unknown", "hook", "service", "from", "to",
-  /// "circumstances", "example" } ] } | null, "ruleset": … }`, where `ruleset` is `RulesetDifference.json()`'s.
-  private var json: String {
+  /// "circumstances", "example" } ] } | null, "ruleset": …, "transactions": [ … ] }`, where `ruleset` is
+  /// `RulesetDifference.json()`'s and each transaction is named by its phase; they are left out where there is no plan.
+  private func json(_ plan: ChangePlan?) -> String {
     struct Change: Encodable { var change, hook, service, from, to, circumstances, example: String }
     struct Traffic: Encodable {
       var complete: Bool
@@ -95,6 +99,7 @@ struct DifferenceReport {
             circumstances: words.circumstances, example: "\(change.witness)")
         })
     }
-    return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())}\n"
+    let steps = plan.map { ",\"transactions\":\(JSONText.encode($0.transactions.map(\.name)))" } ?? ""
+    return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())\(steps)}\n"
   }
 }

@@ -14,17 +14,6 @@ import Testing
     try kernel.list(table: table).map { try JSONReader.read($0, table: table) }
   }
 
-  static func apply(_ plan: ChangePlan, _ kernel: inout Kernel) throws {
-    for (number, transaction) in plan.transactions.enumerated() {
-      do {
-        try kernel.apply(transaction.text)
-      } catch {
-        Issue.record("transaction \(number): \(error)\n\(String(decoding: transaction.text, as: UTF8.self))")
-        throw error
-      }
-    }
-  }
-
   /// Changes one upon the other, under traffic: no packet that the policies before and behind agree on is judged otherwise.
   @Test func noWrongPacket() throws {
     var generator = SeededGenerator(seed: 50_000)
@@ -33,7 +22,7 @@ import Testing
     let first = changes.compiled.ruleset
     try stream.inside {
       var kernel = try Kernel()
-      try Self.apply(ChangePlan(live: nil, planned: first), &kernel)
+      try kernel.apply(ChangePlan(live: nil, planned: first))
     }
     var total = PacketStream.Count()
     var transactions = 0
@@ -61,7 +50,7 @@ import Testing
         let plan = ChangePlan(live: try Self.live(&kernel), planned: planned)
         #expect(!plan.replacesTable)
         transactions += plan.transactions.count
-        try Self.apply(plan, &kernel)
+        try kernel.apply(plan)
         usleep(2000)
         let rest = RulesetDifference.compare(live: try Self.live(&kernel), planned: planned)
         #expect(rest.isEmpty, "\(generator) step \(step)\n\(rest.text())")
@@ -82,7 +71,7 @@ import Testing
       var kernel = try Kernel()
       for step in 0..<12 {
         let planned = changes.compiled.ruleset
-        try Self.apply(ChangePlan(live: try Self.live(&kernel), planned: planned), &kernel)
+        try kernel.apply(ChangePlan(live: try Self.live(&kernel), planned: planned))
         let fresh = try PrivateNamespace.list(text: TextWriter.write(planned), table: "cordon")!
         let here = try kernel.list(table: "cordon")!
         #expect(try Self.objects(here) == Self.objects(fresh), "\(generator) step \(step)")
@@ -119,7 +108,7 @@ import Testing
     var changes = try PolicyChanges(using: &generator)
     try inPrivateNamespace {
       var kernel = try Kernel()
-      try Self.apply(ChangePlan(live: nil, planned: changes.compiled.ruleset), &kernel)
+      try kernel.apply(ChangePlan(live: nil, planned: changes.compiled.ruleset))
       for step in 0..<12 {
         try changes.change(using: &generator)
         var model = try #require(try Self.live(&kernel))
@@ -131,7 +120,7 @@ import Testing
           #expect(rest.isEmpty, "\(generator) step \(step)\n\(rest.text())")
         }
         if step % 3 == 2 {
-          try Self.apply(ChangePlan(live: try Self.live(&kernel), planned: changes.compiled.ruleset), &kernel)
+          try kernel.apply(ChangePlan(live: try Self.live(&kernel), planned: changes.compiled.ruleset))
           let live = try #require(try Self.live(&kernel))
           #expect(RulesetDifference.compare(live: live, planned: changes.compiled.ruleset).isEmpty)
           #expect(!live.chains.contains { $0.name.hasPrefix("staged-") })

@@ -22,12 +22,14 @@ import PacketSpace
 public struct ChangePlan: Sendable {
   /// In order; none where live and planned mean the same.
   public let transactions: [Transaction]
+  private let hasLiveTable: Bool
 
   /// - Parameters:
   ///   - live: the table as it was read; nil where there is none.
   ///   - replacing: whether to make the whole table anew where anything differs. So it is in any case where the live table has
   ///     what Cordon can't write or doesn't know: flags, unknown objects, statements or types, other hooks.
   public init(live: Ruleset?, planned: Ruleset, replacing: Bool = false) {
+    hasLiveTable = live != nil
     if let live, RulesetDifference.compare(live: live, planned: planned).isEmpty {
       transactions = []
     } else if let live, !replacing, let edits = PlanBuilder.edits(from: live, to: planned) {
@@ -40,6 +42,15 @@ public struct ChangePlan: Sendable {
   /// Whether the whole table is made anew, which misjudges new flows for the moment of the commit.
   public var replacesTable: Bool {
     transactions.contains { if case .replacement = $0 { true } else { false } }
+  }
+
+  /// What is done, in a line.
+  public var summary: String {
+    if transactions.isEmpty { return "nothing is to be done" }
+    if !hasLiveTable { return "the table is made in one transaction" }
+    if replacesTable { return "the whole table is made anew at once: new flows can be judged wrong for the moment of the load" }
+    let count = transactions.count
+    return "\(count) transaction\(count == 1 ? "" : "s"): \(transactions.map(\.name).joined(separator: ", "))"
   }
 }
 

@@ -71,6 +71,14 @@ extension ChangePlan {
 }
 
 extension ChangePlan.Transaction {
+  /// `replace`, or the phase.
+  public var name: String {
+    switch self {
+    case .replacement: "replace"
+    case .edit(let edit): edit.phase.rawValue
+    }
+  }
+
   /// The transaction as `nft -f` takes it.
   public var text: [UInt8] {
     switch self {

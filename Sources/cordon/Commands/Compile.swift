@@ -12,9 +12,13 @@ struct Compile: ParsableCommand {
       Without --check or --apply the ruleset goes to standard output, or to the file behind -o. The file loads by itself with \
       `nft -f`, any number of times, and replaces one table: inet cordon.
 
-      --check asks the kernel whether it would take the ruleset, and changes nothing. --apply replaces the table in one \
-      transaction and reads back what the kernel made of it. Both print what differs between the kernel's table and the \
-      policy's. Neither reads or changes another table.
+      --check asks the kernel whether it would take the ruleset, and changes nothing. --apply changes what differs, in a few \
+      transactions, between which every packet is judged by the old policy or by the new one; it reads back what the kernel \
+      made of it, and puts the table back as it was if that isn't what was meant. --replace makes the whole table anew in one \
+      transaction, for the moment of which new flows can be judged wrong; so it is done where there was no table, or one that \
+      has what cordon doesn't know. --dry-run prints the plan alone.
+
+      Both print what differs between the kernel's table and the policy's. Neither changes another table.
 
       A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \
       --no-test goes on.
@@ -34,8 +38,14 @@ struct Compile: ParsableCommand {
   @Flag(help: "Ask the kernel whether it would take the ruleset, and change nothing.")
   var check = false
 
-  @Flag(help: "Replace the kernel's table by the policy's.")
+  @Flag(help: "Make the kernel's table the policy's.")
   var apply = false
+
+  @Flag(help: "With --apply: replace the whole table at once, instead of changing what differs in phases.")
+  var replace = false
+
+  @Flag(help: "With --apply: print the plan, and change nothing.")
+  var dryRun = false
 
   @Flag(help: "With --apply or --check: take over a table of that name that cordon didn't make.")
   var adopt = false
@@ -44,6 +54,7 @@ struct Compile: ParsableCommand {
   var noTest = false
 
   func validate() throws {
+    if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
   }
 
@@ -60,21 +71,11 @@ struct Compile: ParsableCommand {
 
   /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
   private func enforce(_ compilation: Compilation) throws {
-    let ruleset = compilation.ruleset
-    let name = ruleset.tableName
     var kernel = try Kernel()
-    try kernel.claim(table: name, adopting: adopt)
-    let live = try LiveTable.read(&kernel, name)
-    let plan = DifferenceReport(live: live, planned: ruleset, compilation.policy)
-    try Terminal.output(plan.text(policy.outputFormat))
-    let text = compilation.text()
-    if !apply { return try kernel.check(text) }
-    if plan.isEmpty { return }
-    try kernel.apply(text)
-    let rest = RulesetDifference.compare(live: try LiveTable.read(&kernel, name), planned: ruleset)
-    if !rest.isEmpty {
-      Terminal.error(rest.text())
-      throw Refusal("the kernel took the ruleset, and table inet \(name) is not what was meant: the difference is above")
-    }
+    let enforcement = try Enforcement(compilation.ruleset, replacing: replace, adopting: adopt, &kernel)
+    let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
+    try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil))
+    if check { try kernel.check(compilation.text()) }
+    if apply && !dryRun { try enforcement.carryOut(&kernel) }
   }
 }
