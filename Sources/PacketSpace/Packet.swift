@@ -33,6 +33,18 @@ public struct TransportHeader: Hashable, Sendable {
 /// The state that connection tracking gives a packet (nft: `ct state`).
 public enum ConnectionState: String, Hashable, Sendable, CaseIterable {
   case new, established, related, invalid, untracked
+
+  /// The bit that nft and the kernel give it: `ct state` is compared by these. Source: nf_conntrack_common.h
+  /// (`NF_CT_STATE_BIT`).
+  public var bit: UInt128 {
+    switch self {
+    case .invalid: 1
+    case .established: 2
+    case .related: 4
+    case .new: 8
+    case .untracked: 64
+    }
+  }
 }
 
 /// One packet as the rules see it.

@@ -22,27 +22,9 @@ extension Packet {
     case .icmpCode: family == .ipv4 && ipProtocol == .icmp ? transport.code.map { UInt128($0) } : nil
     case .icmpv6Type: family == .ipv6 && ipProtocol == .icmpv6 ? transport.type.map { UInt128($0) } : nil
     case .icmpv6Code: family == .ipv6 && ipProtocol == .icmpv6 ? transport.code.map { UInt128($0) } : nil
-    case .inputInterface: Packet.link(inputInterface)
-    case .outputInterface: Packet.link(outputInterface)
-    case .connectionState:
-      switch state {
-      case .invalid: 1
-      case .established: 2
-      case .related: 4
-      case .new: 8
-      case .untracked: 64
-      }
+    case .inputInterface: LinkName.number(inputInterface)
+    case .outputInterface: LinkName.number(outputInterface)
+    case .connectionState: state.bit
     }
-  }
-
-  /// The 16 bytes that the kernel keeps a link's name in, of which the last is zero.
-  private static func link(_ name: String) -> UInt128 {
-    var value: UInt128 = 0
-    var shift = 120
-    for byte in name.utf8 where shift > 0 {
-      value |= UInt128(byte) << UInt128(shift)
-      shift -= 8
-    }
-    return value
   }
 }

@@ -1,3 +1,5 @@
+import PacketSpace
+
 /// What an expression loads from a packet: nft's own words.
 ///
 /// nft puts what a field needs in front of it, and so a field means that too: `ip saddr` that the packet is IPv4, `icmp type` that it
@@ -62,18 +64,12 @@ extension Field {
 
   /// A link's name as the number that `iifname` compares: 1 to 15 bytes. A prefix wildcard `tap*` is an interval of these.
   public static func encode(interface name: String) -> UInt128 {
-    var value: UInt128 = 0
-    let bytes = Array(name.utf8)
-    precondition((1...15).contains(bytes.count), "a link's name has 1 to 15 bytes")
-    for i in 0..<16 { value = value << 8 | (i < bytes.count ? UInt128(bytes[i]) : 0) }
-    return value
+    precondition((1...15).contains(name.utf8.count), "a link's name has 1 to 15 bytes")
+    return LinkName.number(name)
   }
 
   /// The name that `encode(interface:)` made `value` from.
-  public static func interfaceName(_ value: UInt128) -> String {
-    let bytes = (0..<16).map { UInt8(truncatingIfNeeded: value >> UInt128(8 * (15 - $0))) }
-    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-  }
+  public static func interfaceName(_ value: UInt128) -> String { LinkName.text(value) }
 }
 
 /// nft's name of a type of set keys.

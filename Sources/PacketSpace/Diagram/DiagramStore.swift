@@ -219,37 +219,18 @@ public struct DiagramStore: Sendable {
     return Diagram(id: try make(axis, from: base))
   }
 
-  /// The function that decides by both: `combine` gets the decisions of `a` and `b`.
+  /// The function that decides by both: `function` gets the decisions of `a` and `b`.
   public mutating func combine(
-    _ a: Diagram, _ b: Diagram, _ combine: (Int, Int) -> Int
+    _ a: Diagram, _ b: Diagram, _ function: @escaping (Int, Int) -> Int
   ) throws(DiagramBudgetExceeded) -> Diagram {
     results.beginOperation()
-    return Diagram(id: try self.combine(a.id, b.id, combine))
-  }
-
-  private mutating func combine(
-    _ a: Int32, _ b: Int32, _ function: (Int, Int) -> Int
-  ) throws(DiagramBudgetExceeded) -> Int32 {
-    if a < 0, b < 0 { return Diagram.leaf(function(Int(-1 - a), Int(-1 - b))).id }
-    if let known = results.find(a, b, 0) { return known }
-    let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
-    let base = openChildren.count
-    var first = cursor(a, axis)
-    var second = cursor(b, axis)
-    while true {
-      let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
-      append(upper, try combine(first.child(self), second.child(self), function), from: base)
-      if upper == axis.maximum { break }
-      if first.upper(self, axis.maximum) == upper { first.edge += 1 }
-      if second.upper(self, axis.maximum) == upper { second.edge += 1 }
-    }
-    let result = try make(axis, from: base)
-    results.store(a, b, 0, result)
-    return result
+    return Diagram(id: try apply(.combine(function), a.id, b.id))
   }
 
   /// The function with other decisions.
-  public mutating func map(_ a: Diagram, _ transform: (Int) -> Int) throws(DiagramBudgetExceeded) -> Diagram {
+  public mutating func map(
+    _ a: Diagram, _ transform: @escaping (Int) -> Int
+  ) throws(DiagramBudgetExceeded) -> Diagram {
     try combine(a, a) { decision, _ in transform(decision) }
   }
 
@@ -258,14 +239,24 @@ public struct DiagramStore: Sendable {
     _ decision: Int, in a: Diagram, by b: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
     results.beginOperation()
-    return Diagram(id: try replace(Diagram.leaf(decision).id, a.id, b.id))
+    return Diagram(id: try apply(.replace(Diagram.leaf(decision).id), a.id, b.id))
   }
 
-  private mutating func replace(
-    _ leaf: Int32, _ a: Int32, _ b: Int32
-  ) throws(DiagramBudgetExceeded) -> Int32 {
-    if a == leaf { return b }
-    if a < 0 || a == b { return a }
+  private enum Operation {
+    case combine((Int, Int) -> Int)
+    case replace(Int32)
+
+    /// The result where it needs no look at the edges.
+    func shortcut(_ a: Int32, _ b: Int32) -> Int32? {
+      switch self {
+      case .combine(let function): a < 0 && b < 0 ? Diagram.leaf(function(Int(-1 - a), Int(-1 - b))).id : nil
+      case .replace(let leaf): a == leaf ? b : a < 0 || a == b ? a : nil
+      }
+    }
+  }
+
+  private mutating func apply(_ operation: Operation, _ a: Int32, _ b: Int32) throws(DiagramBudgetExceeded) -> Int32 {
+    if let result = operation.shortcut(a, b) { return result }
     if let known = results.find(a, b, 0) { return known }
     let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
     let base = openChildren.count
@@ -273,7 +264,7 @@ public struct DiagramStore: Sendable {
     var second = cursor(b, axis)
     while true {
       let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
-      append(upper, try replace(leaf, first.child(self), second.child(self)), from: base)
+      append(upper, try apply(operation, first.child(self), second.child(self)), from: base)
       if upper == axis.maximum { break }
       if first.upper(self, axis.maximum) == upper { first.edge += 1 }
       if second.upper(self, axis.maximum) == upper { second.edge += 1 }

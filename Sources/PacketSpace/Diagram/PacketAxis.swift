@@ -55,16 +55,9 @@ extension Packet {
   /// The packet's value on an axis.
   public subscript(axis: PacketAxis) -> UInt128 {
     switch axis {
-    case .connectionState:
-      switch state {
-      case .invalid: 1
-      case .established: 2
-      case .related: 4
-      case .new: 8
-      case .untracked: 64
-      }
-    case .inputLink: Packet.link(inputInterface)
-    case .outputLink: Packet.link(outputInterface)
+    case .connectionState: state.bit
+    case .inputLink: LinkName.number(inputInterface)
+    case .outputLink: LinkName.number(outputInterface)
     case .family: UInt128(family.rawValue)
     case .ipProtocol: UInt128(ipProtocol.rawValue)
     case .secondWord: transport.destinationPort.map { UInt128($0) } ?? PacketAxis.absent
@@ -73,11 +66,5 @@ extension Packet {
     case .source: source.value
     case .destination: destination.value
     }
-  }
-
-  private static func link(_ name: String) -> UInt128 {
-    var value: UInt128 = 0
-    for (index, byte) in name.utf8.prefix(16).enumerated() { value |= UInt128(byte) << UInt128(8 * (15 - index)) }
-    return value
   }
 }

@@ -4,7 +4,7 @@ extension PacketBox {
   public static let realizable: [PacketBox] = IPFamily.allCases.flatMap { family in
     let wide = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
       .narrowed(.source, to: Interval(0, family.maximum)).narrowed(.destination, to: Interval(0, family.maximum))
-      .narrowed(.connectionState, to: IntervalSet([1, 2, 4, 8, 64].map { Interval($0) }))
+      .narrowed(.connectionState, to: IntervalSet(ConnectionState.allCases.map { Interval($0.bit) }))
     return [
       wide.narrowed(.firstWord, to: Interval(0, 0xFFFF)),
       wide.narrowed(.secondWord, to: Interval(PacketAxis.absent)),
@@ -62,16 +62,12 @@ extension PacketBox {
       } else {
         TransportHeader(bytes: UInt32(first) << 16 | UInt32(second), count: 4)
       }
-    let states: [UInt128: ConnectionState] = [1: .invalid, 2: .established, 4: .related, 8: .new, 64: .untracked]
+    let state = value(.connectionState)!
     return Packet(
       source: IPAddress(family, source), destination: IPAddress(family, destination), ipProtocol: ipProtocol,
-      transport: transport, state: states[value(.connectionState)!]!, inputInterface: PacketBox.link(value(.inputLink)!),
-      outputInterface: PacketBox.link(value(.outputLink)!))
-  }
-
-  private static func link(_ value: UInt128) -> String {
-    let bytes = (0..<16).map { UInt8(truncatingIfNeeded: value >> UInt128(8 * (15 - $0))) }
-    return String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+      transport: transport, state: ConnectionState.allCases.first { $0.bit == state }!,
+      inputInterface: LinkName.text(value(.inputLink)!),
+      outputInterface: LinkName.text(value(.outputLink)!))
   }
 
   /// Values that a reader takes for an example, the best first. Addresses are of RFC 5737 and RFC 3849.

@@ -53,21 +53,12 @@ enum End {
 extension Expression {
   static func match(_ field: Field, _ value: UInt128) -> Expression { .match(Match(field, Interval(value))) }
   static func match(_ field: Field, _ operand: Operand) -> Expression { .match(Match(.field(field), operand)) }
-  static func state(_ states: CTState...) -> Expression {
-    let values = states.map { Interval($0.rawValue) }
+  static func state(_ states: ConnectionState...) -> Expression {
+    let values = states.map { Interval($0.bit) }
     return .match(.connectionState, values.count == 1 ? .value(values[0]) : .anonymous(Elements(values)))
   }
   static func family(_ family: IPFamily) -> Expression { .match(.nfproto, family == .ipv4 ? 2 : 10) }
   static func ipProtocol(_ value: IPProtocol) -> Expression { .match(.l4proto, UInt128(value.rawValue)) }
-}
-
-/// The bits of nft's `ct state`.
-enum CTState: UInt128 {
-  case invalid = 1
-  case established = 2
-  case related = 4
-  case new = 8
-  case untracked = 64
 }
 
 /// Right sides that together hold all of `intervals`: one set from `setFrom` of them on, else a value each.

@@ -106,7 +106,7 @@ struct Verifier {
     let name = Names.chain(direction, profile.name)
     let isHost = enforcement != .gateway
     var meant = try diagrams.end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
-    let invalid = PacketBox().narrowed(.connectionState, to: Interval(1))
+    let invalid = PacketBox().narrowed(.connectionState, to: Interval(ConnectionState.invalid.bit))
     meant = try store.overlay(invalid, .leaf(0), on: meant)
     var walked = ruleset
     let allow: Outcome = direction == .ingress || isHost ? .accept : .returns
@@ -196,7 +196,8 @@ struct Verifier {
       let (first, second) = comesBack ? (destinations, sources) : (sources, destinations)
       var meant = try store.replace(Verifier.none, in: second, by: unmanaged)
       meant = try store.replace(Verifier.none, in: first, by: meant)
-      let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
+      let sessions = PacketBox().narrowed(
+        .connectionState, to: IntervalSet([.established, .related].map { (state: ConnectionState) in Interval(state.bit) }))
       meant = try store.overlay(sessions, .leaf(Outcome.accept.rawValue), on: meant)
       meant = try bindings(meant, &store)
       if meant != done, let problem = try difference(Names.forward, meant, done, &store, { _ in way }) { return problem }
@@ -257,7 +258,8 @@ struct Verifier {
       let done = try walked.baseChain(chain, in: &store)
       let accept = Diagram.leaf(Outcome.accept.rawValue)
       var meant = Diagram.leaf(judged)
-      let sessions = PacketBox().narrowed(.connectionState, to: IntervalSet([Interval(2), Interval(4)]))
+      let sessions = PacketBox().narrowed(
+        .connectionState, to: IntervalSet([.established, .related].map { (state: ConnectionState) in Interval(state.bit) }))
       for box in PolicyDiagrams.prologue(direction) + [sessions] { meant = try store.overlay(box, accept, on: meant) }
       if meant != done, let problem = try difference(chain, meant, done, &store, { _ in way }) { return problem }
     }

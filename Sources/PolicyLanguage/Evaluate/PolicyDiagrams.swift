@@ -69,7 +69,8 @@ public struct PolicyDiagrams: Sendable {
     PolicyDiagrams.boxes(claim.services).flatMap { service in
       IPFamily.allCases.compactMap { family in
         var box = service.narrowed(.source, toAddresses: sources[family], of: family)
-          .narrowed(.destination, toAddresses: destinations[family], of: family).narrowed(.connectionState, to: Interval(8))
+          .narrowed(.destination, toAddresses: destinations[family], of: family).narrowed(
+            .connectionState, to: Interval(ConnectionState.new.bit))
         if let ports = claim.sourcePorts {
           box.narrow(.firstWord, to: IntervalSet(ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }))
         }
@@ -114,7 +115,7 @@ public struct PolicyDiagrams: Sendable {
       of(family, .udp).narrowed(.firstWord, to: Interval(isIngress ? server : client))
         .narrowed(.secondWord, to: Interval(isIngress ? client : server))
     }
-    let loopback = "lo".utf8.reduce(UInt128(0)) { $0 << 8 | UInt128($1) } << 112
+    let loopback = LinkName.number("lo")
     let types: [UInt128] = [133, 134, 135, 136] + (isIngress ? [130] : [131, 132, 143])
     return [
       PacketBox().narrowed(isIngress ? .inputLink : .outputLink, to: Interval(loopback)),
