@@ -77,7 +77,11 @@ extension Resolver {
   // MARK: - Checks
 
   mutating func checkMembers() {
-    if isIncomplete { return }
+    // instances whose names or groups are wrong may be what would have been their members
+    let isUnsure =
+      declarations.instances.contains { !$0.isValid }
+      || diagnostics.contains { $0.code == DiagnosticCode.unknownGroup.rawValue }
+    if isIncomplete || isUnsure { return }
     for (index, entry) in declarations.groups.enumerated() where entry.isValid && policy.groups[index].members.isEmpty {
       let group = policy.groups[index]
       // what is wrong with its members has been reported
