@@ -1,3 +1,4 @@
+import Glibc
 import Nftables
 
 /// nftables of the network namespace in which the calling thread stood when this was made.
@@ -40,6 +41,25 @@ public struct Kernel: ~Copyable {
       throw KernelError(operation, libnftables: outcome.error)
     }
     return outcome.output
+  }
+
+  /// The table in nft's own words, as a file that loads by itself, once or again; nil where there is no such table.
+  public mutating func text(of table: String) throws(KernelError) -> [UInt8]? {
+    let operation = "list table inet \(table)"
+    guard try socket.ask(.table(try name(table, operation)), operation) != nil else { return nil }
+    let outcome = try context.run(Array(operation.utf8), output: .text)
+    guard outcome.isDone else { throw KernelError(operation, libnftables: outcome.error) }
+    return Array("table inet \(table)\ndelete table inet \(table)\n".utf8) + outcome.output
+  }
+
+  /// How often anybody changed any table of this network namespace since the machine started: equal numbers mean that nothing
+  /// was changed in between.
+  public borrowing func generation() throws(KernelError) -> UInt32 {
+    let operation = "ask for the generation of the ruleset"
+    guard let value = try socket.ask(.generation, operation)?[1], value.count == 4 else {  // NFTA_GEN_ID
+      throw KernelError(operation, errno: EPROTO)
+    }
+    return value.reduce(0) { $0 << 8 | UInt32($1) }
   }
 
   /// Deletes the table, whoever's it is; one that isn't there is no error.

@@ -25,12 +25,15 @@ struct NetfilterSocket: ~Copyable {
   enum Question {
     case table(String)
     case chain(table: String, name: String)
+    /// The generation of all tables together.
+    case generation
 
-    /// nfnetlink's message type: nf_tables' own number, and NFT_MSG_GETTABLE or NFT_MSG_GETCHAIN.
+    /// nfnetlink's message type: nf_tables' own number, and NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN or NFT_MSG_GETGEN.
     var messageType: UInt16 {
       switch self {
       case .table: 10 << 8 | 1
       case .chain: 10 << 8 | 4
+      case .generation: 10 << 8 | 16
       }
     }
 
@@ -39,6 +42,7 @@ struct NetfilterSocket: ~Copyable {
       switch self {
       case .table(let name): [(1, name)]
       case .chain(let table, let name): [(1, table), (3, name)]
+      case .generation: []
       }
     }
   }

@@ -3,6 +3,8 @@ import ArgumentParser
 /// The command: security groups, compiled to nftables.
 @main
 struct Cordon: ParsableCommand {
+  static let version = "0.1.0"
+
   static let configuration = CommandConfiguration(
     commandName: "cordon",
     abstract: "Security groups, compiled to nftables.",
@@ -18,7 +20,10 @@ struct Cordon: ParsableCommand {
         64  the command line is wrong
         70  a bug in cordon itself
       """,
-    version: "0.1.0",
-    subcommands: [Compile.self, Diff.self, Test.self, Explain.self, Effective.self, Lint.self, Format.self],
+    version: version,
+    subcommands: [
+      Compile.self, Diff.self, Test.self, Explain.self, Effective.self, Lint.self, Format.self, StatusCommand.self,
+      History.self, Confirm.self, Rollback.self, Restore.self, GuardCommand.self,
+    ],
     defaultSubcommand: Compile.self)
 }

@@ -21,16 +21,18 @@ struct Enforcement {
 
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back.
   ///
+  /// - Returns: the kernel's generation that was read back.
   /// - Throws: `Refusal` or `KernelError`, with what became of the table.
-  func carryOut(_ kernel: inout Kernel) throws {
+  func carryOut(_ kernel: inout Kernel) throws -> UInt32 {
     do {
       try kernel.apply(plan)
     } catch {
       if plan.transactions.count > 1 { throw Refusal("\(error); \(restore(&kernel))") }
       throw error
     }
+    let generation = try kernel.generation()
     let rest = RulesetDifference.compare(live: try LiveTable.read(&kernel, planned.tableName), planned: planned)
-    if rest.isEmpty { return }
+    if rest.isEmpty { return generation }
     Terminal.error(rest.text())
     throw Refusal(
       "the kernel took the ruleset, and table inet \(planned.tableName) is not what was meant: the difference is above; "

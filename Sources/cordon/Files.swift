@@ -52,6 +52,11 @@ enum Files {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     if descriptor < 0 { throw SystemError(operation: "cannot read \(path)", code: errno) }
     defer { close(descriptor) }
+    return try read(descriptor: descriptor, called: path)
+  }
+
+  /// All bytes of an open file.
+  static func read(descriptor: Int32, called name: String) throws(SystemError) -> [UInt8] {
     var result: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 1 << 16)
     while true {
@@ -59,7 +64,7 @@ enum Files {
       if count == 0 { return result }
       if count < 0 {
         if errno == EINTR { continue }
-        throw SystemError(operation: "cannot read \(path)", code: errno)
+        throw SystemError(operation: "cannot read \(name)", code: errno)
       }
       result += buffer[..<count]
     }

@@ -13,7 +13,11 @@ enum LiveTable {
 
   /// What a `.nft` file makes of the table, loaded where there is nothing else; nil where it makes no such table.
   static func read(file path: String, table name: String) throws -> Ruleset? {
-    let text = try Files.read(path)
+    try read(text: try Files.read(path), table: name)
+  }
+
+  /// The same of the file's text.
+  static func read(text: [UInt8], table name: String) throws -> Ruleset? {
     guard let json = try PrivateNamespace.list(text: text, table: name) else { return nil }
     return try decode(json, name)
   }

@@ -12,7 +12,7 @@ enum Status {
   static let bug = ExitCode(70)
 
   /// Does what may be refused by the kernel or the system, and says how it was.
-  static func refusing<T>(_ body: () throws -> T) throws -> T {
+  static func refusing<T: ~Copyable>(_ body: () throws -> T) throws -> T {
     do {
       return try body()
     } catch let error as KernelError {

@@ -12,6 +12,9 @@ enum Cordon {
     return access(beside, X_OK) == 0 ? beside : Fixtures.repository + "/.build/debug/cordon"
   }()
 
+  /// Where it keeps what it applies, unless a test says otherwise: not where the machine's own is.
+  private static let stateFolder = "/tmp/cordon-tests-\(getpid())"
+
   static func run(
     _ arguments: String..., stdin: String = "", environment: [String: String] = [:], directory: String? = nil
   ) throws -> Shell.Output {
@@ -22,7 +25,8 @@ enum Cordon {
     _ arguments: [String], stdin: [UInt8] = [], environment: [String: String] = [:], directory: String? = nil
   ) throws -> Shell.Output {
     try Shell.run(
-      [path] + arguments, stdin: stdin, environment: environment, directory: directory, timeout: .seconds(60))
+      [path] + arguments, stdin: stdin, environment: ["CORDON_STATE_DIR": stateFolder].merging(environment) { $1 },
+      directory: directory, timeout: .seconds(60))
   }
 }
 

@@ -132,6 +132,26 @@ private let ours = """
     }
   }
 
+  @Test("a table's text loads again, also where it stands, and generations tell of any change")
+  func textAndGeneration() throws {
+    try withKernel { kernel in
+      #expect(try kernel.text(of: "cordon") == nil)
+      let first = try kernel.generation()
+      #expect(try kernel.generation() == first)
+      try kernel.apply(bytes(ours))
+      let second = try kernel.generation()
+      #expect(second != first)
+      let listed = try everything()
+      let text = try #require(try kernel.text(of: "cordon"))
+      for _ in 0..<2 {
+        try kernel.apply(text)
+        #expect(try everything() == listed)
+      }
+      #expect(try kernel.generation() != second)
+      #expect(throws: KernelError.self) { try kernel.text(of: "a b") }
+    }
+  }
+
   @Test("a dormant table tells, whatever its JSON is")
   func dormant() throws {
     try withKernel { kernel in

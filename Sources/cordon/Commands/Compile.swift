@@ -53,7 +53,18 @@ struct Compile: ParsableCommand {
   @Flag(help: "Go on where the policy doesn't keep what its own `expect` says.")
   var noTest = false
 
+  @Option(
+    help: ArgumentHelp(
+      "With --apply: undo it after that time, unless `cordon confirm` or Enter at the prompt comes first.", valueName: "seconds"
+    ))
+  var confirm: Int?
+
+  @OptionGroup var state: StateOptions
+  @OptionGroup var waiting: WaitOptions
+
   func validate() throws {
+    if confirm != nil && (!apply || dryRun) { throw ValidationError("--confirm goes with --apply") }
+    if let confirm, !(1...1_000_000).contains(confirm) { throw ValidationError("--confirm takes 1 to 1000000 seconds") }
     if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
   }
@@ -65,17 +76,23 @@ struct Compile: ParsableCommand {
         let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)
         if let output { try Files.write(product, to: output) } else { try Terminal.output(product) }
       }
-      if check || apply { try enforce(compilation) }
+      if check || apply { try enforce(compilation, sources) }
     }
   }
 
   /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
-  private func enforce(_ compilation: Compilation) throws {
+  private func enforce(_ compilation: Compilation, _ sources: SourceFiles) throws {
+    let folder = try state.folder(of: compilation.ruleset.tableName)
+    var store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
     let enforcement = try Enforcement(compilation.ruleset, replacing: replace, adopting: adopt, &kernel)
     let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
     try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil))
     if check { try kernel.check(compilation.text()) }
-    if apply && !dryRun { try enforcement.carryOut(&kernel) }
+    let pending = try store?.record(compilation.text(), StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
+      try enforcement.carryOut(&$0)
+    }
+    store = nil
+    try pending?.awaitConfirmation(folder)
   }
 }
