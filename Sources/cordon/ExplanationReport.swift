@@ -51,13 +51,7 @@ struct ExplanationReport {
   }
 
   private func boxes(_ explained: ExplainedCase) -> [String] {
-    // boxes of the two families may bear one name
-    var lines: [String] = []
-    for box in explained.packets {
-      let words = describer.describe(box)
-      let line = "\(words.service) from \(words.from) to \(words.to)"
-      if !lines.contains(line) { lines.append(line) }
-    }
+    let lines = describer.describe(explained.packets.map { ("", $0) }).map(\.words)
     let more = lines.count - ExplanationReport.longest
     return lines.prefix(ExplanationReport.longest) + (more > 0 ? ["and \(more) more"] : [])
   }

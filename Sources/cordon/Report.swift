@@ -45,22 +45,23 @@ struct DifferenceReport {
       let changes = traffic.changes.filter { $0.kind == kind }
       if changes.isEmpty { continue }
       lines.append(DifferenceReport.heading(kind))
-      for change in changes.prefix(DifferenceReport.longest) {
-        lines.append("  \(DifferenceReport.mark(kind)) \(words(change))")
-        lines.append("      for example \(change.witness)")
+      let flows = describer.describe(changes.filter(\.beginsFlow).map { (DifferenceReport.place($0.hook), $0.packets) })
+      for (words, packets) in flows.prefix(DifferenceReport.longest) {
+        lines.append("  \(DifferenceReport.mark(kind)) \(words)")
+        if let example = packets.example() { lines.append("      for example \(example)") }
       }
-      if changes.count > DifferenceReport.longest { lines.append("    and \(changes.count - DifferenceReport.longest) more") }
+      if flows.count > DifferenceReport.longest { lines.append("    and \(flows.count - DifferenceReport.longest) more") }
+      if !changes.allSatisfy(\.beginsFlow) {
+        lines.append(
+          "  \(DifferenceReport.mark(kind)) packets that begin no flow, such as those that connection tracking calls invalid")
+      }
     }
     if !traffic.isComplete { lines.append("and more: the comparison stopped here") }
     return lines.joined(separator: "\n") + "\n"
   }
 
-  private func words(_ change: TrafficDifference.Change) -> String {
-    let words = describer.describe(change.packets)
-    let hook = change.hook == .forward ? "" : "\(change.hook.rawValue): "
-    return "\(hook)\(words.service) from \(words.from) to \(words.to)"
-      + (words.circumstances.isEmpty ? "" : " (\(words.circumstances))")
-  }
+  /// What stands in front of packets that aren't forwarded.
+  private static func place(_ hook: Hook) -> String { hook == .forward ? "" : "\(hook.rawValue): " }
 
   private static func heading(_ kind: TrafficDifference.Kind) -> String {
     switch kind {
@@ -101,5 +102,12 @@ struct DifferenceReport {
     }
     let steps = plan.map { ",\"transactions\":\(JSONText.encode($0.transactions.map(\.name)))" } ?? ""
     return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())\(steps)}\n"
+  }
+}
+
+extension TrafficDifference.Change {
+  /// Whether first packets of flows are among its packets.
+  fileprivate var beginsFlow: Bool {
+    [ConnectionState.new, .untracked].contains { packets[.connectionState].contains($0.bit) }
   }
 }

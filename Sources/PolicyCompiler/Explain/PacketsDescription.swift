@@ -39,6 +39,27 @@ public struct PacketsDescriber: Sendable {
       circumstances: PacketsDescriber.circumstances(box))
   }
 
+  /// Boxes in a line each, those that differ by the family only as one. `front` is what stands before a line.
+  public func describe(_ boxes: [(front: String, packets: PacketBox)]) -> [(words: String, packets: PacketBox)] {
+    var order: [String] = []
+    var lines: [String: [(words: String, packets: PacketBox)]] = [:]
+    for (front, packets) in boxes {
+      let parts = describe(packets)
+      let words =
+        "\(front)\(parts.service) from \(parts.from) to \(parts.to)"
+        + (parts.circumstances.isEmpty ? "" : " (\(parts.circumstances))")
+      let neutral = IPFamily.allCases.reduce(words) { $0.replacing(PacketsDescriber.any($1), with: "any address") }
+      if lines[neutral] == nil { order.append(neutral) }
+      lines[neutral, default: []].append((words, packets))
+    }
+    return order.map { neutral in
+      let same = lines[neutral]!
+      return (same.allSatisfy { $0.words == same[0].words } ? same[0].words : neutral, same[0].packets)
+    }
+  }
+
+  private static func any(_ family: IPFamily) -> String { family == .ipv4 ? "any IPv4 address" : "any IPv6 address" }
+
   // MARK: - Addresses
 
   private func addresses(_ values: IntervalSet, _ families: [IPFamily]) -> String {
@@ -48,10 +69,10 @@ public struct PacketsDescriber: Sendable {
     }
     let family = families.first ?? .ipv4
     let own = values.intersection(IntervalSet([Interval(0, family.maximum)]))
-    if own.intervals == [Interval(0, family.maximum)] { return family == .ipv4 ? "any IPv4 address" : "any IPv6 address" }
+    if own.intervals == [Interval(0, family.maximum)] { return PacketsDescriber.any(family) }
     if let names = names(own, family) { return names }
     let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(own)
-    let any = "any \(family == .ipv4 ? "IPv4" : "IPv6") address"
+    let any = PacketsDescriber.any(family)
     if let names = names(rest, family) { return "\(any) but \(names)" }
     if let (holder, missing) = almost(own, family) { return "\(holder) but \(PacketsDescriber.list(missing, family))" }
     if rest.intervals.count < own.intervals.count || rest.intervals.count <= 2 && own.intervals.count > 1 {
@@ -62,7 +83,7 @@ public struct PacketsDescriber: Sendable {
     return holders.isEmpty || holders.count > 3 ? text : "\(text) (of \(holders.joined(separator: ", ")))"
   }
 
-  /// A few names that together are `set`, or nil where there are none.
+  /// A few names that together are `set`, with a few ranges beside them where names leave some; nil where there are none.
   private func names(_ set: IntervalSet, _ family: IPFamily) -> String? {
     let named = self.named[family]!
     if let exact = named.first(where: { $0.set == set }) { return exact.name }
@@ -77,7 +98,8 @@ public struct PacketsDescriber: Sendable {
       if words.count == PacketsDescriber.longest { return nil }
       open = next
     }
-    return nil
+    guard !words.isEmpty, words.count + open.intervals.count <= PacketsDescriber.longest else { return nil }
+    return "\(words.joined(separator: ", ")), \(PacketsDescriber.list(open, family))"
   }
 
   /// A name of which a little is missing.
@@ -155,10 +177,10 @@ public struct PacketsDescriber: Sendable {
 
   private static func circumstances(_ box: PacketBox) -> String {
     var words: [String] = []
-    let states: [(UInt128, String)] = [(1, "invalid"), (2, "established"), (4, "related"), (8, "new"), (64, "untracked")]
-    let open = states.filter { box[.connectionState].contains($0.0) }.map(\.1)
-    if open.count < states.count, open != ["related", "new", "untracked"], open != ["new", "untracked"], open != ["new"] {
-      words.append("state \(open.joined(separator: ", "))")
+    let open = ConnectionState.allCases.filter { box[.connectionState].contains($0.bit) }
+    // what begins a flow is what a reader takes packets for
+    if !open.contains(.new) {
+      words.append("state \(open.map(\.rawValue).joined(separator: ", "))")
     }
     if box.conditions.contains(where: { $0.axis == .inputLink }) { words.append("by some links in only") }
     if box.conditions.contains(where: { $0.axis == .outputLink }) { words.append("by some links out only") }
