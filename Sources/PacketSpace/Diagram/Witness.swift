@@ -11,6 +11,25 @@ extension PacketBox {
     ]
   }
 
+  /// The packets that can begin a flow, by what connection tracking calls new: `ConnectionState.unsolicited`, as boxes.
+  public static let firstPackets: [PacketBox] = {
+    let new = PacketBox().narrowed(.connectionState, to: Interval(ConnectionState.new.bit))
+    let whole = new.narrowed(.firstWord, to: Interval(0, 0xFFFF)).narrowed(.secondWord, to: Interval(0, 0xFFFF))
+    func of(_ box: PacketBox, _ protocols: [IPProtocol]) -> PacketBox {
+      box.narrowed(.ipProtocol, to: IntervalSet(protocols.map { Interval(UInt128($0.rawValue)) }))
+    }
+    func requests(_ types: [UInt128]) -> IntervalSet { IntervalSet(types.map { Interval($0 << 8, $0 << 8 | 0xFF) }) }
+    let judged: [IPProtocol] = [.tcp, .udp, .sctp, .icmp, .icmpv6]
+    let others = IntervalSet([Interval(0, PacketAxis.ipProtocol.maximum)])
+      .subtracting(IntervalSet(judged.map { Interval(UInt128($0.rawValue)) }))
+    return [
+      of(whole, [.tcp, .udp, .sctp]),
+      of(whole, [.icmp]).narrowed(.firstWord, to: requests([8, 13, 15, 17])),
+      of(whole, [.icmpv6]).narrowed(.firstWord, to: requests([128, 139])),
+      new.narrowed(.ipProtocol, to: others),
+    ]
+  }()
+
   /// The values on an axis: all where the box says nothing.
   public subscript(axis: PacketAxis) -> IntervalSet {
     conditions.first { $0.axis == axis }?.values ?? IntervalSet([Interval(0, axis.maximum)])
@@ -49,7 +68,8 @@ extension PacketBox {
     let ipProtocol = IPProtocol(rawValue: UInt8(value(.ipProtocol)!))
     let isICMP = ipProtocol == .icmp || ipProtocol == .icmpv6
     let echo: UInt128 = ipProtocol == .icmp ? 8 << 8 : 128 << 8
-    let first = isICMP && self[.firstWord].contains(echo) ? echo : value(.firstWord)!
+    // a port that one wishes for is no type and code
+    let first = isICMP ? self[.firstWord].contains(echo) ? echo : self[.firstWord].intervals[0].lower : value(.firstWord)!
     // an ICMP has no port there: its checksum, or the zero that it is to a reader
     let second = isICMP && self[.secondWord].contains(0) ? 0 : value(.secondWord)!
     let transport: TransportHeader =

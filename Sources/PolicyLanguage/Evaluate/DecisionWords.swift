@@ -49,7 +49,9 @@ extension Policy {
     let claim = expectations[broken.expectation]
     let answer = broken.decision.isAllowed ? "allowed" : "denied"
     var notes = self.notes(broken.packet, broken.decision)
-    if broken.pairs > 1 { notes.append(.init("\(broken.pairs - 1) more pairs of groups have a packet that breaks it")) }
+    if broken.ends > 1 {
+      notes.append(.init("it is broken at \(broken.ends - 1) more ends, of addresses with other groups or on the other side"))
+    }
     return Diagnostic(
       .error, "broken-expectation", "expected \(claim.action.rawValue), but `\(broken.packet)` is \(answer)", at: claim.range,
       help: "change the rule that decides it, or the expectation", notes: notes)

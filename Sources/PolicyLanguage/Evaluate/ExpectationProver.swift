@@ -8,15 +8,15 @@ public struct BrokenExpectation: Sendable {
   public var packet: Packet
   /// How the packet is decided, and by what.
   public var decision: Decision
-  /// How many pairs of a source's groups and a destination's have a packet that breaks the claim, this one's among them.
-  public var pairs: Int
+  /// At how many ends the claim is broken: addresses with the same groups are one end, as source or as destination.
+  public var ends: Int
 }
 
 /// Judges the claims of a policy, for all packets that they speak of, end to end through a gateway.
 ///
-/// Addresses with the same groups are judged together. A claim speaks of sources and destinations; for each class of
-/// destinations what its ingress lets through is cut out of the claim, and only where something is left the sources' egress is
-/// asked. For a claim of `allow` the roles of the answers are exchanged: what is left is what one of the two ends denies.
+/// Addresses with the same groups are judged together. A packet is allowed where both of its ends allow it. So a claim of `allow`
+/// is broken where one end denies: each end is looked at by itself. A claim of `deny` is broken where both allow: what a class of
+/// destinations lets in is cut out of the claim, and only where something is left the sources are asked.
 public struct ExpectationProver: Sendable {
   private let policy: Policy
   private let evaluator: PolicyEvaluator
@@ -42,44 +42,72 @@ public struct ExpectationProver: Sendable {
     return result
   }
 
-  /// Whether one claim holds: nil where it does.
+  /// Whether one claim holds: nil where it does. What it takes depends on this claim alone.
   public mutating func prove(_ index: Int) throws(DiagramBudgetExceeded) -> BrokenExpectation? {
+    if store.count > 1 << 16 {
+      store = DiagramStore()
+      ends = [:]
+    }
     let claim = policy.expectations[index]
     let sources = policy.addresses(claim.from, except: claim.exceptFrom)
     let destinations = policy.addresses(claim.to, except: claim.exceptTo)
     var meant = Diagram.leaf(0)
     for box in diagrams.boxes(claim, sources, destinations) { meant = try store.overlay(box, .leaf(1), on: meant) }
-    var example: Packet?
-    var pairs = 0
+    let broken = try claim.action == .allow ? denied(meant, sources, destinations) : allowed(meant, sources, destinations)
+    let packets = broken.compactMap { store.witness($0, 1, endsDiffer: true) }
+    guard let packet = packets.first else { return nil }
+    let decision = evaluator.decide(packet, on: .forwarded)
+    return BrokenExpectation(expectation: index, packet: packet, decision: decision, ends: packets.count)
+  }
+
+  /// What of `meant` an end denies: a diagram an end.
+  private mutating func denied(
+    _ meant: Diagram, _ sources: AddressSet, _ destinations: AddressSet
+  ) throws(DiagramBudgetExceeded) -> [Diagram] {
+    var result: [Diagram] = []
+    for (direction, axis, all) in [(Direction.egress, PacketAxis.source, sources), (.ingress, .destination, destinations)] {
+      for (place, entry) in classes.enumerated() where !entry.groups.isEmpty {
+        let own = entry.addresses.intersection(all)
+        if own.isEmpty { continue }
+        let here = try intersect(meant, own, axis)
+        if here == .leaf(0) { continue }
+        let denied = try store.combine(here, end(direction, place)) { $0 == 1 && $1 == 0 ? 1 : 0 }
+        if denied != .leaf(0) { result.append(denied) }
+      }
+    }
+    if policy.options.unmanaged == .drop {
+      let from = try intersect(meant, classes[0].addresses.intersection(sources), .source)
+      let denied = try intersect(from, classes[0].addresses.intersection(destinations), .destination)
+      if denied != .leaf(0) { result.append(denied) }
+    }
+    return result
+  }
+
+  /// What of `meant` both ends allow: a diagram for each class of destinations.
+  private mutating func allowed(
+    _ meant: Diagram, _ sources: AddressSet, _ destinations: AddressSet
+  ) throws(DiagramBudgetExceeded) -> [Diagram] {
+    var result: [Diagram] = []
     for (place, destination) in classes.enumerated() {
       let to = destination.addresses.intersection(destinations)
       if to.isEmpty { continue }
-      let here = try intersect(meant, to, .destination)
-      // what the claim says is allowed: for `deny` the packets that both ends allow break it, for `allow` those that one denies
-      let ingress = try end(.ingress, place)
-      let rest = claim.action == .deny ? try both(here, ingress) : here
-      if rest == .leaf(0) { continue }
+      let open = try both(intersect(meant, to, .destination), end(.ingress, place))
+      if open == .leaf(0) { continue }
       for (origin, source) in classes.enumerated() {
+        if place == 0, origin == 0, policy.options.unmanaged == .drop { continue }
         let from = source.addresses.intersection(sources)
         if from.isEmpty { continue }
-        var broken = try intersect(rest, from, .source)
-        if broken == .leaf(0) { continue }
-        var allowed: Diagram
-        if origin == 0 && place == 0 {
-          allowed = .leaf(policy.options.unmanaged == .accept ? 1 : 0)
-        } else {
-          allowed = try both(end(.egress, origin), ingress)
+        let here = try intersect(open, from, .source)
+        if here == .leaf(0) { continue }
+        let passing = try both(here, end(.egress, origin))
+        // one source is enough to name the destination, if it isn't the destination itself
+        if store.witness(passing, 1, endsDiffer: true) != nil {
+          result.append(passing)
+          break
         }
-        if claim.action == .allow { allowed = try store.map(allowed) { 1 - $0 } }
-        broken = try both(broken, allowed)
-        guard broken != .leaf(0), let packet = store.witness(broken, 1, endsDiffer: true) else { continue }
-        pairs += 1
-        if example == nil { example = packet }
       }
     }
-    guard let example else { return nil }
-    let decision = evaluator.decide(example, on: .forwarded)
-    return BrokenExpectation(expectation: index, packet: example, decision: decision, pairs: pairs)
+    return result
   }
 
   /// What the groups of a class decide; everything is allowed at an end that isn't protected.

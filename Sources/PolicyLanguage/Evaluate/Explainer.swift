@@ -56,22 +56,33 @@ public struct Explainer: Sendable {
     var order: [[Int]] = []
     var boxes: [[Int]: [PacketBox]] = [:]
     var count = 0
+    var reasons: [[Int]] = []
+    var pairs: [[Int]: Int] = [:]
     for (place, destination) in classes.enumerated() {
       let to = destination.addresses.intersection(destinations)
       if to.isEmpty { continue }
       for (origin, source) in classes.enumerated() {
         let from = source.addresses.intersection(sources)
         if from.isEmpty { continue }
-        let both = try store.combine(end(.egress, origin), end(.ingress, place)) { $0 << 16 | $1 }
+        // what isn't asked about goes first, so that only reasons that come to decide are paired
+        let egress = try end(.egress, origin)
         var here = Diagram.leaf(Explainer.outside)
-        for box in diagrams.boxes(claim, from, to) { here = try store.overlay(box, both, on: here) }
-        for reasons in decisions(here) where reasons != Explainer.outside {
+        for box in diagrams.boxes(claim, from, to) { here = try store.overlay(box, egress, on: here) }
+        here = try store.combine(here, end(.ingress, place)) { first, second in
+          if first == Explainer.outside { return first }
+          let pair = [first, second]
+          if let known = pairs[pair] { return known }
+          pairs[pair] = reasons.count
+          reasons.append(pair)
+          return reasons.count - 1
+        }
+        for pair in decisions(here) where pair != Explainer.outside {
           var isFull = false
-          store.forEachBox(here, reasons) { box in
+          store.forEachBox(here, pair) { box in
             guard box.example(endsDiffer: true) != nil else { return true }
             count += 1
             isFull = count > limit
-            let key = [reasons >> 16, reasons & 0xFFFF]
+            let key = reasons[pair]
             if boxes[key] == nil { order.append(key) }
             boxes[key, default: []].append(box)
             return !isFull

@@ -54,7 +54,7 @@ public struct PolicyDiagrams: Sendable {
       services = services.map { $0.narrowed(.firstWord, to: values) }
     }
     if rule.own == nil, rule.peers.contains(.any) { return services }
-    let peers = rule.peers.reduce(into: AddressSet()) { $0 = $0.union(policy.addresses(of: $1)) }
+    let peers = policy.addresses(rule.peers)
     return IPFamily.allCases.flatMap { family in
       services.compactMap { service in
         var box = service.narrowed(peer, toAddresses: peers[family], of: family)
@@ -66,11 +66,13 @@ public struct PolicyDiagrams: Sendable {
 
   /// The first packets of a claim's services between these addresses.
   public func boxes(_ claim: Expectation, _ sources: AddressSet, _ destinations: AddressSet) -> [PacketBox] {
-    PolicyDiagrams.boxes(claim.services).flatMap { service in
+    let services = PolicyDiagrams.boxes(claim.services).flatMap { service in
+      PacketBox.firstPackets.map { first in first.conditions.reduce(service) { $0.narrowed($1.axis, to: $1.values) } }
+    }
+    return services.filter { !$0.isEmpty }.flatMap { service in
       IPFamily.allCases.compactMap { family in
         var box = service.narrowed(.source, toAddresses: sources[family], of: family)
-          .narrowed(.destination, toAddresses: destinations[family], of: family).narrowed(
-            .connectionState, to: Interval(ConnectionState.new.bit))
+          .narrowed(.destination, toAddresses: destinations[family], of: family)
         if let ports = claim.sourcePorts {
           box.narrow(.firstWord, to: IntervalSet(ports.map { Interval(UInt128($0.lower), UInt128($0.upper)) }))
         }
