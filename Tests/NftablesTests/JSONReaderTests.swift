@@ -254,7 +254,7 @@ import Testing
       let json = try Listing.json("table inet cordon { flags dormant; \(content)\n}\n")
       let ruleset = try JSONReader.read(json, table: "cordon")
       #expect(ruleset.hasTableFlags, "\(String(decoding: json, as: UTF8.self))")
-      #expect(ruleset.isCutOff == ruleset.chains.isEmpty)
+      #expect(ruleset.isCutOff || ruleset.chains.isEmpty == content.isEmpty)
     }
   }
 
