@@ -101,6 +101,18 @@ import Testing
     }
   }
 
+  /// Edits the forward chain's place in the kernel.
+  static func base(_ name: String, _ edit: @escaping @Sendable (inout BaseChain) -> Void) -> Fault {
+    Fault(name: name) { ruleset in
+      guard let place = ruleset.chains.firstIndex(where: { $0.name == "forward" }), var base = ruleset.chains[place].base else {
+        return false
+      }
+      edit(&base)
+      ruleset.chains[place].base = base
+      return true
+    }
+  }
+
   static func map(
     _ name: String, _ map: String, _ edit: @escaping @Sendable (Interval, Verdict) -> [(Interval, Verdict)]
   ) -> Fault {
@@ -178,6 +190,21 @@ import Testing
     rule("a bound address from anywhere", "links", "bound to another link") { $0.remove(at: $1) },
     rule("a bound link for anybody", "links", "not an address of this link") { $0.remove(at: $1) },
     verdict("logging that doesn't drop", "denied-ingress/web", "drop", .accept),
+    base("another hook") { $0.hook = .prerouting },
+    base("another priority") { $0.priority = 300 },
+    base("a base chain that drops") { $0.policy = .drop },
+    Fault(name: "no base chain at all") { ruleset in
+      for place in ruleset.chains.indices { ruleset.chains[place].base = nil }
+      return true
+    },
+    Fault(name: "a base chain too many") {
+      $0.chains.append(Chain("more", base: BaseChain(hook: .forward, policy: .drop)))
+      return true
+    },
+    Fault(name: "a dormant table") {
+      $0.hasTableFlags = true
+      return true
+    },
     Fault(name: "an open policy made closed") {
       let place = $0.chains.firstIndex { $0.name == "forward" }!
       $0.chains[place].rules.removeLast()
@@ -209,8 +236,25 @@ import Testing
     let verifier = Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles)
     let found = try #require(try verifier.verify(), "the fault passes")
     // a chain is named, and where there is a packet, both sides' reasons
-    #expect(broken.chains.contains { $0.name == found.chain })
+    #expect(!found.chain.isEmpty)
     #expect(found.packet == nil || "\(found)".contains("decide"), "\(found)")
+  }
+
+  /// Chains that ought to count and log what is denied, and to let it pass.
+  @Test(arguments: [
+    verdict("egress that skips ingress", "denied-egress/web", "counter", .accept),
+    verdict("ingress that comes back", "denied-ingress/web", "counter", .return),
+    rule("nothing counted", "denied-ingress/web", "counter") { $0[$1].expressions.removeFirst() },
+    rule("nothing logged", "denied-ingress/web", "log") { $0.remove(at: $1) },
+    verdict("a drop that stayed", "ingress/web", "default", .drop),
+  ]) func isCaughtWhereItObserves(_ fault: Fault) throws {
+    let compilation = try CompiledPolicy(SeededFaultTests.policy, observes: true).compilation
+    #expect(try compilation.verify() == nil)
+    var broken = compilation.ruleset
+    let isDamaged = fault.damage(&broken)
+    #expect(isDamaged, "nothing to break")
+    let verifier = Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles, observes: true)
+    #expect(try verifier.verify() != nil)
   }
 
   @Test(arguments: [

@@ -17,6 +17,8 @@ public struct RulesetDiagrams: Sendable {
   private let chains: [String: Chain]
   private let sets: [String: NamedSet]
   private let maps: [String: VerdictMap]
+  /// What chains are taken to do; a table of its own, so that a copy of this value copies nothing.
+  private var assumed: [String: Diagram] = [:]
   private var known: [String: Diagram] = [:]
 
   public init(_ ruleset: Ruleset) {
@@ -26,11 +28,11 @@ public struct RulesetDiagrams: Sendable {
   }
 
   /// Takes a chain to decide as `diagram` does, instead of looking at its rules.
-  public mutating func assume(_ name: String, _ diagram: Diagram) { known[name] = diagram }
+  public mutating func assume(_ name: String, _ diagram: Diagram) { assumed[name] = diagram }
 
   /// What comes of a packet that enters the chain of this name. A chain that isn't there is `unknown` for every packet.
   public mutating func chain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
-    if let diagram = known[name] { return diagram }
+    if let diagram = assumed[name] ?? known[name] { return diagram }
     // a ruleset that was read may have a loop, which the kernel would have refused: it ends here
     known[name] = .leaf(Outcome.unknown.rawValue)
     guard let chain = chains[name] else { return known[name]! }
@@ -60,9 +62,15 @@ public struct RulesetDiagrams: Sendable {
   ) throws(DiagramBudgetExceeded) -> Diagram {
     var boxes = [PacketBox()]
     var isUncertain = false
-    for expression in rule.expressions {
+    for (place, expression) in rule.expressions.enumerated() {
       switch expression {
       case .match(let match):
+        if !isUncertain, let condition = try linkPairs(match, in: &store) {
+          // the packets that match go on with the rest of the rule, and the others behind it
+          let tail = Rule(Array(rule.expressions[(place + 1)...]))
+          let matched = try self.rule(tail, then: rest, found, in: &store)
+          return try overlay(boxes, store.choose(condition, matched, else: rest), on: rest, in: &store)
+        }
         boxes = intersect(boxes, packets(match))
       case .log, .counter:
         break
@@ -171,6 +179,28 @@ public struct RulesetDiagrams: Sendable {
     var result = bottom
     for box in boxes { result = try store.overlay(box, top, on: result) }
     return result
+  }
+
+  /// 1 for the packets that a match of many pairs of a link and an address lets through, made in one step: going through the
+  /// pairs one by one would take the square of their number. Nil for every other match.
+  private func linkPairs(_ match: Match, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram? {
+    guard case .concatenation(let fields) = match.key, fields.count == 2, fields[0] == .inputInterface, !match.isNegated,
+      let (axis, family) = fields[1].addressAxis, case .named(let name) = match.operand, let set = sets[name],
+      set.elements.count > 16
+    else { return nil }
+    var addresses: [Interval: [Interval]] = [:]
+    for index in 0..<set.elements.count {
+      let element = Array(set.elements[index])
+      addresses[element[0], default: []].append(element[1])
+    }
+    let links = addresses.keys.sorted()
+    guard zip(links, links.dropFirst()).allSatisfy({ $0.upper < $1.lower }) else { return nil }
+    var pieces: [(Interval, Diagram)] = []
+    for link in links {
+      let box = PacketBox().narrowed(axis, toAddresses: IntervalSet(addresses[link]!), of: family)
+      pieces.append((link, try store.overlay(box, .leaf(1), on: .leaf(0))))
+    }
+    return try store.switching(.inputLink, pieces, otherwise: .leaf(0))
   }
 
   // MARK: - Matches

@@ -35,7 +35,7 @@ public struct DiagramStore: Sendable {
   private var children: [Int32] = []
   /// Open addressing by the hash of a node's content; -1 is free. Its size is a power of two.
   private var table: [Int32]
-  /// Past this many nodes an operation throws.
+  /// Past this many nodes, or eight times as many edges, an operation throws.
   public let budget: Int
   /// Edges of the nodes that are being made, the innermost last: an operation pushes here and pops when it makes its node.
   private var openUppers: [UInt128] = []
@@ -78,7 +78,7 @@ public struct DiagramStore: Sendable {
       if node.axis == axis, node.count == count, isEqual(node, base) { return table[place] }
       place = (place + 1) & (table.count - 1)
     }
-    if nodes.count >= budget { throw DiagramBudgetExceeded(nodes: budget) }
+    if nodes.count >= budget || uppers.count >= budget * 8 { throw DiagramBudgetExceeded(nodes: budget) }
     let id = Int32(nodes.count)
     table[place] = id
     nodes.append(Node(axis: axis, firstEdge: uppers.count, count: count))
@@ -206,17 +206,35 @@ public struct DiagramStore: Sendable {
   public mutating func selector(
     _ axis: PacketAxis, _ pieces: some Sequence<(Interval, Int)>, otherwise: Int
   ) throws(DiagramBudgetExceeded) -> Diagram {
+    try switching(axis, pieces.lazy.map { ($0, Diagram.leaf($1)) }, otherwise: .leaf(otherwise))
+  }
+
+  /// The function that for the values of each piece of an axis is the piece's, and `otherwise` elsewhere; `pieces` ascend, don't
+  /// overlap, and ask for later axes only.
+  public mutating func switching(
+    _ axis: PacketAxis, _ pieces: some Sequence<(Interval, Diagram)>, otherwise: Diagram
+  ) throws(DiagramBudgetExceeded) -> Diagram {
     let base = openChildren.count
     var lower: UInt128 = 0
     var isFull = false
-    for (interval, decision) in pieces {
-      if interval.lower > lower { append(interval.lower - 1, Diagram.leaf(otherwise).id, from: base) }
-      append(interval.upper, Diagram.leaf(decision).id, from: base)
+    for (interval, child) in pieces {
+      precondition(self.axis(child.id).map { $0 > axis } ?? true, "a node's children ask for later axes")
+      if interval.lower > lower { append(interval.lower - 1, otherwise.id, from: base) }
+      append(interval.upper, child.id, from: base)
       isFull = interval.upper == axis.maximum
       if !isFull { lower = interval.upper + 1 }
     }
-    if !isFull { append(axis.maximum, Diagram.leaf(otherwise).id, from: base) }
+    if !isFull { append(axis.maximum, otherwise.id, from: base) }
     return Diagram(id: try make(axis, from: base))
+  }
+
+  /// `top` where `condition` decides 1 and `bottom` where it decides 0; it decides nothing else.
+  public mutating func choose(
+    _ condition: Diagram, _ top: Diagram, else bottom: Diagram
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    let (first, second) = (Int(Int32.max) - 2, Int(Int32.max) - 3)
+    let marked = try map(condition) { $0 == 1 ? first : second }
+    return try replace(second, in: replace(first, in: marked, by: top), by: bottom)
   }
 
   /// The function that decides by both: `function` gets the decisions of `a` and `b`.

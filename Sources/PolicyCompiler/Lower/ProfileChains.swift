@@ -24,7 +24,7 @@ struct ProfileChains {
   let observes: Bool
   /// Which groups a rule names as a peer, by index.
   let isPeer: [Bool]
-  let thresholds: Thresholds
+  var thresholds: Thresholds
   var sets: AddressSets
   var provenance: Provenance
 
@@ -43,6 +43,7 @@ struct ProfileChains {
     let ordered = OrderedRule.of(profile, direction, policy, provenance)
     let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
     if let dispatch = ServiceDispatch(ordered, plainCount: plain.count, thresholds) {
+      thresholds.leaves -= dispatch.cost
       var services = VerdictElements(stride: 2)
       for leaf in dispatch.leaves {
         var content = lower(leaf.rules.map { ordered[$0].inLeaf }, direction, allow: allow, deny: deny) + [defaultRule]

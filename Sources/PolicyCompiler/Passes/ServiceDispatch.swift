@@ -30,6 +30,8 @@ struct ServiceDispatch {
 
   /// In the order of their first stretch.
   let leaves: [Leaf]
+  /// How many rules and chains the leaves come to.
+  let cost: Int
 
   /// How many times the plain rules the leaves may hold in all.
   static let growth = 4
@@ -61,7 +63,10 @@ struct ServiceDispatch {
         }
       }
     }
-    guard !leaves.isEmpty, leaves.reduce(0, { $0 + $1.rules.count }) <= ServiceDispatch.growth * plainCount else { return nil }
+    let rules = leaves.reduce(0) { $0 + $1.rules.count }
+    // a leaf is a chain and a default besides
+    cost = rules + 2 * leaves.count
+    guard !leaves.isEmpty, rules <= ServiceDispatch.growth * plainCount, cost <= thresholds.leaves else { return nil }
     self.leaves = leaves
   }
 }

@@ -43,29 +43,36 @@ struct Verifier {
   private let diagrams: PolicyDiagrams
   /// The ruleset, for words about what is wrong.
   private let source: Ruleset
-  /// A chain that drops packets in a ruleset that ought to observe only.
+  private let observes: Bool
+  /// A chain that drops packets, or doesn't count and log them, in a ruleset that ought to observe only.
   private let drops: String?
 
   init(_ policy: Policy, _ enforcement: Enforcement, _ ruleset: Ruleset, _ profiles: Profiles, observes: Bool = false) {
     self.policy = policy
     self.enforcement = enforcement
     self.profiles = profiles
+    source = ruleset
+    self.observes = observes
     var walked = RulesetDiagrams(ruleset)
+    var wrong = observes ? ruleset.chains.first(where: \.drops)?.name : nil
     if observes {
       // what would be dropped goes to these chains, which let it pass: (4)
       for chain in ruleset.chains where chain.name.hasPrefix(Names.deniedPrefix) {
         walked.assume(chain.name, .leaf(RulesetDiagrams.Outcome.drop.rawValue))
+        if !Verifier.observing(chain, enforcement != .gateway) { wrong = chain.name }
       }
     }
+    drops = wrong
     self.ruleset = walked
-    source = ruleset
-    drops = observes ? ruleset.chains.first(where: \.drops)?.name : nil
     diagrams = PolicyDiagrams(policy)
   }
 
   /// Nil where the ruleset means the policy.
   func verify() throws(DiagramBudgetExceeded) -> Mistranslation? {
-    if let drops { return Mistranslation(chain: drops, packet: nil, problem: "it drops packets that are only to be observed") }
+    if let problem = verifyBaseChains() { return problem }
+    if let drops {
+      return Mistranslation(chain: drops, packet: nil, problem: "it doesn't observe what it ought to: count, log, and let pass")
+    }
     if let problem = verifyMembership() { return problem }
     if let problem = try verifyProfiles() { return problem }
     var store = DiagramStore()
@@ -97,6 +104,34 @@ struct Verifier {
   }
 
   private typealias Outcome = RulesetDiagrams.Outcome
+
+  /// The kernel calls the base chains that the language speaks of, at their hooks, and no others.
+  private func verifyBaseChains() -> Mistranslation? {
+    if source.hasTableFlags { return Mistranslation(chain: Lowering.mark, packet: nil, problem: "the table has flags") }
+    let policies: [String: Verdict] =
+      enforcement == .gateway ? [Names.forward: .accept] : [Names.input: .drop, Names.output: .drop]
+    let hooks: [String: Hook] = [Names.forward: .forward, Names.input: .input, Names.output: .output]
+    var open = Set(policies.keys)
+    for chain in source.chains {
+      guard let base = chain.base else { continue }
+      let expected = policies[chain.name].map { BaseChain(hook: hooks[chain.name]!, policy: observes ? .accept : $0) }
+      if base != expected || open.remove(chain.name) == nil {
+        return Mistranslation(chain: chain.name, packet: nil, problem: "the kernel doesn't call it where and as it should")
+      }
+    }
+    return open.min().map { Mistranslation(chain: $0, packet: nil, problem: "it isn't there") }
+  }
+
+  /// In a ruleset that observes, the chains to which denied packets go count and log them, and let them pass as an allowed one
+  /// would: back to where egress was asked from, or out of the table.
+  private static func observing(_ chain: Chain, _ isHost: Bool) -> Bool {
+    let goesBack = chain.name == Names.deniedLinks || !isHost && chain.name.hasPrefix(Names.deniedChain(.egress, ""))
+    guard chain.rules.count == 2, case .namedLimit = chain.rules[0].expressions.first,
+      case .log = chain.rules[0].expressions.last
+    else { return false }
+    return chain.rules[0].expressions.count == 2
+      && chain.rules[1].expressions == [.counter, .verdict(goesBack ? .return : .accept)]
+  }
 
   // MARK: - Profiles' chains
 
@@ -230,24 +265,23 @@ struct Verifier {
 
   /// Drops what comes from a bound address on another link, or on a link with bound instances from none of them.
   private func bindings(_ rest: Diagram, _ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
-    var result = rest
-    let bound = policy.instances.filter { $0.interface != nil }
-    var links: [UInt128: AddressSet] = [:]
-    for instance in bound {
-      let link = Field.encode(interface: instance.interface!)
-      links[link] = (links[link] ?? AddressSet()).union(instance.addresses)
+    var links: [UInt128: [AddressRange]] = [:]
+    for instance in policy.instances {
+      if let name = instance.interface { links[LinkName.number(name), default: []] += instance.addresses.ranges }
     }
-    let drop = Diagram.leaf(Outcome.drop.rawValue)
-    let all = links.values.reduce(AddressSet()) { $0.union($1) }
-    for box in PolicyDiagrams.boxes(all, .source) { result = try store.overlay(box, drop, on: result) }
-    let names = IntervalSet(links.keys.map { Interval($0) })
-    if !names.isEmpty { result = try store.overlay(PacketBox().narrowed(.inputLink, to: names), drop, on: result) }
+    if links.isEmpty { return rest }
+    func mark(_ addresses: AddressSet, _ decision: Int, otherwise: Int) throws(DiagramBudgetExceeded) -> Diagram {
+      var result = Diagram.leaf(otherwise)
+      for box in PolicyDiagrams.boxes(addresses, .source) { result = try store.overlay(box, .leaf(decision), on: result) }
+      return result
+    }
+    var pieces: [(Interval, Diagram)] = []
     for (link, addresses) in links.sorted(by: { $0.key < $1.key }) {
-      for box in PolicyDiagrams.boxes(addresses, .source) {
-        result = try store.overlay(box.narrowed(.inputLink, to: Interval(link)), rest, on: result)
-      }
+      pieces.append((Interval(link), try mark(AddressSet(addresses), 1, otherwise: 0)))
     }
-    return result
+    let elsewhere = try mark(AddressSet(links.values.joined()), 0, otherwise: 1)
+    let isRight = try store.switching(.inputLink, pieces, otherwise: elsewhere)
+    return try store.choose(isRight, rest, else: .leaf(Outcome.drop.rawValue))
   }
 
   private func verifyHost(_ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Mistranslation? {
