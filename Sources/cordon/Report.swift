@@ -27,9 +27,26 @@ struct DifferenceReport {
     case .human, .plain:
       isEmpty
         ? "table inet \(difference.tableName): no difference\n"
-        : trafficText + "\n" + difference.text() + (plan.map { "\n\($0.summary)\n" } ?? "")
+        : stateText + trafficText + rulesetText + (plan.map { "\n\($0.summary)\n" } ?? "")
     case .json:
       json(plan)
+    }
+  }
+
+  /// What is the matter with the table as a whole, before all that follows from it.
+  private var stateText: String {
+    switch difference.table {
+    case .missing: "table inet \(difference.tableName) isn't there: nothing is enforced\n\n"
+    case .flagged, .flaggedAndCutOff:
+      "table inet \(difference.tableName) has flags, as a dormant one has: nothing in it is enforced\n\n"
+    case .unflagged, nil: ""
+    }
+  }
+
+  private var rulesetText: String {
+    switch difference.table {
+    case .missing: ""
+    case .flagged, .flaggedAndCutOff, .unflagged, nil: "\n" + difference.text()
     }
   }
 
