@@ -72,9 +72,22 @@ extension PolicyOptions {
   private func read(_ question: SourceFile? = nil) -> (policy: Policy?, sources: SourceFiles, diagnostics: [Diagnostic]) {
     var (sources, refusals) = PolicySources.read(policies)
     if !refusals.isEmpty { return (nil, sources, refusals) }
-    if let question { _ = sources.add(question) }
-    let (policy, diagnostics) = PolicyFrontend.load(sources)
+    let asked = question.map { sources.add($0) }
+    var (policy, diagnostics) = PolicyFrontend.load(sources)
+    if let asked { diagnostics = diagnostics.map { PolicyOptions.answer($0, asked) } }
     return (policy, sources, diagnostics)
+  }
+
+  /// A diagnostic of the question, which the user hasn't written as it stands there: without the place.
+  private static func answer(_ diagnostic: Diagnostic, _ question: Int) -> Diagnostic {
+    guard let range = diagnostic.range, Int(range.file) == question else { return diagnostic }
+    var answer = diagnostic
+    answer.range = nil
+    if diagnostic.code == "expectation-of-nothing" {
+      answer.message = diagnostic.message.replacing("this expectation speaks", with: "the question speaks")
+      answer.help = nil
+    }
+    return answer
   }
 
   /// The policy's expectations that don't hold.
