@@ -11,18 +11,18 @@ struct SystemError: Error, CustomStringConvertible {
 /// Files, read and written whole: who reads one that is being written sees the old content or the new, never a part, whenever
 /// the process dies.
 enum Files {
-  /// Replaces the content of `path`; what isn't a regular file (a pipe, /dev/null) is written to as it is. A file that
-  /// was there keeps its mode, and a symbolic link stays one.
+  /// Replaces the content of `path`; what isn't a regular file with a path (a pipe, /dev/null) is written to as it is. A file that
+  /// was there keeps its mode and owner, and a symbolic link stays one.
   static func write(_ bytes: [UInt8], to path: String) throws(SystemError) {
     var status = stat()
     let exists = stat(path, &status) == 0
-    if exists, status.st_mode & S_IFMT != S_IFREG {
-      let descriptor = open(path, O_WRONLY | O_CLOEXEC)
+    let target = resolved(path)
+    if exists, status.st_mode & S_IFMT != S_IFREG || !isFile(status, target) {
+      let descriptor = open(path, O_WRONLY | O_CLOEXEC | O_TRUNC)
       if descriptor < 0 { throw SystemError(operation: "cannot write \(path)", code: errno) }
       defer { close(descriptor) }
       return try write(bytes, to: descriptor, called: path)
     }
-    let target = exists ? resolved(path) : path
     var template = Array("\(target).XXXXXX".utf8CString)
     let descriptor = mkstemp(&template)
     let temporary = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -30,6 +30,8 @@ enum Files {
     do throws(SystemError) {
       defer { close(descriptor) }
       try write(bytes, to: descriptor, called: path)
+      // only root may give it to another owner: for others it stays their own
+      if exists { _ = fchown(descriptor, status.st_uid, status.st_gid) }
       let mask = umask(0)
       umask(mask)
       let mode = exists ? status.st_mode & 0o7777 : 0o666 & ~mask
@@ -83,10 +85,30 @@ enum Files {
     }
   }
 
-  /// The file that a path leads to, through symbolic links.
+  /// Whether that file is the one at `path`; /dev/stdout may lead to one that no path does.
+  private static func isFile(_ file: stat, _ path: String) -> Bool {
+    var status = stat()
+    return stat(path, &status) == 0 && status.st_dev == file.st_dev && status.st_ino == file.st_ino
+  }
+
+  /// The file that a path leads to, through symbolic links; it need not be there yet.
   private static func resolved(_ path: String) -> String {
-    guard let real = realpath(path, nil) else { return path }
-    defer { free(real) }
-    return String(cString: real)
+    if let real = realpath(path, nil) {
+      defer { free(real) }
+      return String(cString: real)
+    }
+    var target = path
+    var buffer = [UInt8](repeating: 0, count: Int(PATH_MAX))
+    // the kernel follows no more than 40 links either
+    for _ in 0..<40 {
+      let count = buffer.withUnsafeMutableBytes {
+        readlink(target, $0.baseAddress!.assumingMemoryBound(to: CChar.self), $0.count)
+      }
+      if count < 0 { break }
+      let link = String(decoding: buffer[..<count], as: UTF8.self)
+      let folder = target.lastIndex(of: "/").map { String(target[...$0]) } ?? ""
+      target = link.hasPrefix("/") ? link : folder + link
+    }
+    return target
   }
 }

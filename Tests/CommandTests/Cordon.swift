@@ -1,3 +1,4 @@
+import FoundationEssentials
 import Glibc
 import TestSupport
 import Testing
@@ -59,6 +60,18 @@ enum Sample {
   /// A policy that breaks its own expectation.
   static let broken = policy.replacing("allow: mysql, from: web", with: "allow: mysql, from: office")
 
+  /// A policy of many groups, whose ruleset is about 2 KB for each.
+  static func large(groups count: Int) -> String {
+    var text = "groups:\n"
+    for index in 0..<count {
+      text += "  g\(index):\n    ingress:\n"
+      for rule in 0..<10 { text += "      - { allow: tcp/\(1000 + rule), from: 10.\(rule).\(index % 256).0/24 }\n" }
+    }
+    text += "instances:\n"
+    for index in 0..<count { text += "  i\(index): { addresses: 172.16.\(index / 250).\(index % 250), groups: g\(index) }\n" }
+    return text
+  }
+
   /// Calls `body` in a folder of its own that holds `policy.yaml`.
   static func withFolder<T>(_ text: String = policy, _ body: (String) throws -> T) throws -> T {
     try Files.withTemporaryFolder { folder in
@@ -87,4 +100,56 @@ func expectStatus(
   #expect(
     output.status == status, "\(what) status \(output.status)\n\(output.stdout.prefix(4000))\n\(output.stderr.prefix(4000))",
     sourceLocation: sourceLocation)
+}
+
+/// Runs the command as a user without any right, in a folder that everybody may read and where the command's copy is put: the
+/// build may lie where only root may go.
+func asNobody(_ arguments: [String], directory: String) throws -> Shell.Output {
+  let folder = "\(directory).bin"
+  mkdir(folder, 0o755)
+  defer { _ = try? Shell.run(["rm", "-r", folder]) }
+  _ = try Shell.run(["install", "-m", "755", Cordon.path, "\(folder)/cordon"])
+  return try Shell.run(
+    ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "\(folder)/cordon"] + arguments, directory: directory)
+}
+
+/// JSON, as a value to look into.
+enum JSON: Decodable {
+  case object([String: JSON])
+  case list([JSON])
+  case text(String)
+  case number(Double)
+  case bool(Bool)
+  case null
+
+  init(_ bytes: [UInt8]) throws { self = try JSONDecoder().decode(JSON.self, from: Data(bytes)) }
+
+  init(from decoder: any Decoder) throws {
+    let value = try decoder.singleValueContainer()
+    if value.decodeNil() {
+      self = .null
+    } else if let bool = try? value.decode(Bool.self) {
+      self = .bool(bool)
+    } else if let number = try? value.decode(Double.self) {
+      self = .number(number)
+    } else if let text = try? value.decode(String.self) {
+      self = .text(text)
+    } else if let list = try? value.decode([JSON].self) {
+      self = .list(list)
+    } else {
+      self = .object(try value.decode([String: JSON].self))
+    }
+  }
+
+  subscript(key: String) -> JSON? {
+    if case .object(let members) = self { members[key] } else { nil }
+  }
+
+  var list: [JSON]? {
+    if case .list(let elements) = self { elements } else { nil }
+  }
+
+  var text: String? {
+    if case .text(let text) = self { text } else { nil }
+  }
 }
