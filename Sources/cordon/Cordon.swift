@@ -14,7 +14,7 @@ struct Cordon: ParsableCommand {
 
       EXIT STATUS
         0   done
-        1   the policy has errors
+        1   the policy has errors, or a test or lint of it failed
         2   differences were found
         3   the kernel or the system refused
         64  the command line is wrong
@@ -23,7 +23,12 @@ struct Cordon: ParsableCommand {
     version: version,
     subcommands: [
       Compile.self, Diff.self, Test.self, Explain.self, Effective.self, Lint.self, Format.self, StatusCommand.self,
-      History.self, Confirm.self, Rollback.self, Restore.self, GuardCommand.self,
+      History.self, Confirm.self, Rollback.self, Restore.self, GuardCommand.self, ListTable.self,
     ],
     defaultSubcommand: Compile.self)
+
+  static func main() {
+    Terminal.reserve()
+    main(nil)
+  }
 }

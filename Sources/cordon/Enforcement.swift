@@ -13,7 +13,7 @@ struct Enforcement {
   init(_ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel) throws {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
-    live = try LiveTable.read(&kernel, name)
+    live = try LiveTable.read(kernel, name)
     let isForeign = try kernel.ownership(of: name) == .foreign
     self.planned = planned
     plan = ChangePlan(live: live, planned: planned, replacing: replacing || isForeign)
@@ -31,7 +31,7 @@ struct Enforcement {
       throw error
     }
     let generation = try kernel.generation()
-    let rest = RulesetDifference.compare(live: try LiveTable.read(&kernel, planned.tableName), planned: planned)
+    let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: planned)
     if rest.isEmpty { return generation }
     Terminal.error(rest.text())
     throw Refusal(
@@ -48,8 +48,8 @@ struct Enforcement {
         return "\(table) is deleted again"
       }
       guard live.isFullyKnown else { return "\(table) can't be put back as it was, since it had what cordon can't write" }
-      try kernel.apply(ChangePlan(live: try LiveTable.read(&kernel, planned.tableName), planned: live))
-      let rest = RulesetDifference.compare(live: try LiveTable.read(&kernel, planned.tableName), planned: live)
+      try kernel.apply(ChangePlan(live: try LiveTable.read(kernel, planned.tableName), planned: live))
+      let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: live)
       return rest.isEmpty ? "\(table) is as it was before" : "putting \(table) back as it was didn't succeed"
     } catch {
       return "putting \(table) back as it was didn't succeed: \(error)"

@@ -1,4 +1,5 @@
 import ArgumentParser
+import Diagnostics
 import NftablesKernel
 
 /// The exit statuses of the command: a contract with scripts.
@@ -11,16 +12,24 @@ enum Status {
   /// Our own bug.
   static let bug = ExitCode(70)
 
-  /// Does what may be refused by the kernel or the system, and says how it was.
-  static func refusing<T: ~Copyable>(_ body: () throws -> T) throws -> T {
+  /// Does what may be refused by the kernel or the system, and says how it was: as words, or as a diagnostic in JSON.
+  static func refusing<T: ~Copyable>(_ format: OutputFormat = .human, _ body: () throws -> T) throws -> T {
+    let words: String
     do {
       return try body()
     } catch let error as KernelError {
-      Terminal.error("error: \(error)\n")
+      words = "\(error)"
     } catch let error as SystemError {
-      Terminal.error("error: \(error)\n")
+      words = "\(error)"
     } catch let error as Refusal {
-      Terminal.error("error: \(error)\n")
+      words = "\(error)"
+    }
+    switch format {
+    case .human, .plain: Terminal.say("error: \(words)\n")
+    case .json:
+      let parts = words.split(separator: "\nhelp: ", maxSplits: 1).map { String($0) }
+      let diagnostic = Diagnostic(.error, "refused", parts[0], at: nil, help: parts.count > 1 ? parts[1] : nil)
+      Terminal.error(JSONRenderer().render([diagnostic], in: SourceFiles()))
     }
     throw refused
   }

@@ -18,7 +18,7 @@ struct Compile: ParsableCommand {
       transaction, for the moment of which new flows can be judged wrong; so it is done where there was no table, or one that \
       has what cordon doesn't know. --dry-run prints the plan alone.
 
-      Both print what differs between the kernel's table and the policy's. Neither changes another table.
+      Both print what differs between the kernel's table and the policy's. Neither changes another table. With -o the file is written last.
 
       A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \
       --no-test goes on.
@@ -66,17 +66,18 @@ struct Compile: ParsableCommand {
     if confirm != nil && (!apply || dryRun) { throw ValidationError("--confirm goes with --apply") }
     if let confirm, !(1...1_000_000).contains(confirm) { throw ValidationError("--confirm takes 1 to 1000000 seconds") }
     if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
+    if output == "" { throw ValidationError("-o takes the name of a file") }
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
   }
 
   func run() throws {
     let (compilation, sources) = try policy.compile(target, isTested: !noTest)
-    try Status.refusing {
+    try Status.refusing(policy.outputFormat) {
+      if check || apply { try enforce(compilation, sources) }
       if output != nil || !(check || apply) {
         let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)
         if let output { try Files.write(product, to: output) } else { try Terminal.output(product) }
       }
-      if check || apply { try enforce(compilation, sources) }
     }
   }
 

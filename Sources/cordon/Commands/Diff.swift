@@ -25,19 +25,18 @@ struct Diff: ParsableCommand {
     let (compilation, _) = try policy.compile(target)
     let live = try other()
     let difference = DifferenceReport(live: live, planned: compilation.ruleset, compilation.policy)
-    try Status.refusing { try Terminal.output(difference.text(policy.outputFormat)) }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(difference.text(policy.outputFormat)) }
     if !difference.isEmpty { throw Status.differs }
   }
 
   private func other() throws -> Ruleset? {
     guard let against else {
-      return try Status.refusing {
-        var kernel = try Kernel()
-        return try LiveTable.read(&kernel, target.table)
+      return try Status.refusing(policy.outputFormat) {
+        try LiveTable.read(try Kernel(), target.table)
       }
     }
     if against.hasSuffix(".nft") {
-      return try Status.refusing { try LiveTable.read(file: against, table: target.table) }
+      return try Status.refusing(policy.outputFormat) { try LiveTable.read(file: against, table: target.table) }
     }
     var old = policy
     old.policies = [against]

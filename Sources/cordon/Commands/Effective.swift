@@ -31,6 +31,6 @@ struct Effective: ParsableCommand {
         ], sources)
       throw Status.failed
     }
-    try Status.refusing { try Terminal.output(policy.outputFormat == .json ? report.json : report.text) }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(policy.outputFormat == .json ? report.json : report.text) }
   }
 }

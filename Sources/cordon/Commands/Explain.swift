@@ -41,12 +41,16 @@ struct Explain: ParsableCommand {
     do {
       (cases, isComplete) = try explainer.cases(claim)
     } catch {
-      Terminal.error(
-        "error: the question speaks of more than \(error.nodes) different cases: ask for fewer services or peers\n")
+      policy.report(
+        [
+          Diagnostic(
+            .error, "question-too-large", "the question speaks of more than \(error.nodes) different cases", at: nil,
+            help: "ask for fewer services or peers")
+        ], sources)
       throw Status.failed
     }
     let report = ExplanationReport(compilation, sources, cases, isComplete: isComplete)
-    try Status.refusing { try Terminal.output(policy.outputFormat == .json ? report.json : report.text) }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(policy.outputFormat == .json ? report.json : report.text) }
   }
 
   /// The question as an expectation, in the policy's language: so its words are read, and refused, as a rule's are.

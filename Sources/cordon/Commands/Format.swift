@@ -33,13 +33,13 @@ struct Format: ParsableCommand {
         continue
       }
       if file.name == PolicySources.standardInput && !check {
-        try Status.refusing { try Terminal.output(formatted) }
+        try Status.refusing(policy.outputFormat) { try Terminal.output(formatted) }
       } else if formatted != file.bytes {
         if check {
-          Terminal.error("\(file.name): not laid out in the standard way\n")
+          Terminal.say("\(file.name): not laid out in the standard way\n")
           isFailed = true
         } else {
-          try Status.refusing { try Files.write(formatted, to: file.name) }
+          try Status.refusing(policy.outputFormat) { try Files.write(formatted, to: file.name) }
         }
       }
     }

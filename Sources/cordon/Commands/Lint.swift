@@ -36,7 +36,7 @@ struct Lint: ParsableCommand {
       case .plain: PlainRenderer().render(findings, in: sources)
       case .json: JSONRenderer().render(findings, in: sources)
       }
-    try Status.refusing { try Terminal.output(text) }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(text) }
     if findings.contains(where: { $0.severity == .error || strict && $0.severity == .warning }) { throw Status.failed }
   }
 }

@@ -17,6 +17,11 @@ struct Test: ParsableCommand {
   func run() throws {
     let (accepted, _) = try policy.load(isTested: true)
     let count = accepted.expectations.count
-    Terminal.error(count == 0 ? "the policy expects nothing of itself\n" : "\(count) of \(count) expectations hold\n")
+    switch policy.outputFormat {
+    case .human, .plain:
+      Terminal.say(count == 0 ? "the policy expects nothing of itself\n" : "\(count) of \(count) expectations hold\n")
+    case .json:
+      try Status.refusing(policy.outputFormat) { try Terminal.output("{\"expectations\":\(count),\"broken\":0}\n") }
+    }
   }
 }

@@ -70,7 +70,7 @@ struct StateStore: ~Copyable {
   private static func difference(
     _ state: AppliedState, _ folder: StateFolder, _ kernel: inout Kernel
   ) throws -> RulesetDifference? {
-    let live = try LiveTable.read(&kernel, folder.table)
+    let live = try LiveTable.read(kernel, folder.table)
     let kept = try text(state, folder).flatMap { try LiveTable.read(text: $0, table: folder.table) }
     if live == nil && kept == nil { return nil }
     let difference = RulesetDifference.compare(live: live, planned: kept ?? Ruleset(tableName: folder.table))
