@@ -27,7 +27,7 @@ struct FuzzTests {
       ["diff", "-", "--against", "-"],
     ]
     var accepted = 0
-    for round in 0..<300 {
+    for round in 0..<150 {
       var bytes = FuzzTests.seeds.randomElement(using: &generator)!
       for _ in 0..<Int.random(in: 0...3, using: &generator) { mutate(&bytes, &generator) }
       let command = commands.randomElement(using: &generator)!
@@ -39,7 +39,7 @@ struct FuzzTests {
       if done.status == 1 { #expect(!(done.stderr + done.stdout).isEmpty) }
       if done.status == 0 { accepted += 1 }
     }
-    #expect(accepted > 40, "mutations that leave most policies in order are what finds something: \(accepted)")
+    #expect(accepted > 20, "mutations that leave most policies in order are what finds something: \(accepted)")
   }
 
   private func mutate(_ bytes: inout [UInt8], _ generator: inout SeededGenerator) {

@@ -141,7 +141,7 @@ struct OutputTests {
       expectStatus(try Cordon.run("policy.yaml", "-o", "new.nft", directory: folder), 0)
       let whole = ContinuousClock.now - started
       let new = try #require(Files.read("\(folder)/new.nft"))
-      for _ in 0..<25 {
+      for _ in 0..<12 {
         try Files.write(Array("old".utf8), to: "\(folder)/out.nft")
         let seconds = Double.random(in: 0.6...1.05, using: &generator) * Double(whole.components.attoseconds) / 1e18
         _ = try Shell.run(
