@@ -8,7 +8,7 @@ STYLED := Package.swift Sources Tests Benchmarks/Package.swift Benchmarks/Source
 # Kernel tests make network namespaces, which only root may; what is built belongs to whoever builds.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo) env "PATH=$$PATH:/usr/sbin:/sbin"
 
-.PHONY: run test golden bench format lint install clean setup build
+.PHONY: run test golden bench format lint install install-files deb clean setup build
 
 run: build
 	$(AS_ROOT) Tools/run-example $(CORDON)
@@ -44,9 +44,22 @@ format:
 lint:
 	$(SWIFT) format lint --strict --recursive $(STYLED)
 
+# The command, a unit that restores at boot what was confirmed (`systemctl enable cordon`), an example and the operator's page.
 install:
 	@test -x $(CORDON) || $(MAKE) build
+	@$(MAKE) --no-print-directory install-files
+
+install-files:
 	install -D -m 755 $(CORDON) "$(DESTDIR)$(PREFIX)/bin/cordon"
+	install -D -m 644 packaging/example.yaml "$(DESTDIR)$(PREFIX)/share/doc/cordon/example.yaml"
+	install -D -m 644 docs/operations.md "$(DESTDIR)$(PREFIX)/share/doc/cordon/operations.md"
+	install -d -m 755 "$(DESTDIR)$(PREFIX)/lib/systemd/system"
+	sed 's|@PREFIX@|$(PREFIX)|g' packaging/cordon.service >"$(DESTDIR)$(PREFIX)/lib/systemd/system/cordon.service"
+	chmod 644 "$(DESTDIR)$(PREFIX)/lib/systemd/system/cordon.service"
+
+# A Debian package, in .build/.
+deb: build
+	packaging/build-deb $(CORDON) .build
 
 clean:
 	rm -rf .build Benchmarks/.build

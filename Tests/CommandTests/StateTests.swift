@@ -210,6 +210,10 @@ import Testing
       let text = try world.expect(0, "status", "--output-format", "json")
       #expect(text.contains("\"verdict\" : \"as-applied\"") && text.contains("\"sha256\" : \"\(digest)\""))
       #expect(text.hasSuffix("\"difference\":null}\n"))
+      try world.expect(0, "compile", "a.yaml", "--apply", "--observe")
+      #expect(try world.expect(0, "status").contains("a.yaml, observed only, applied"))
+      #expect(try world.expect(0, "status", "--output-format", "json").contains("\"observes\" : true"))
+      try world.expect(0, "rollback")
       // what is changed back is as it was applied, though the generation is another
       try nft("add", "table", "inet", "other")
       try world.expect(0, "status")

@@ -7,6 +7,7 @@ import PolicyLanguage
 extension StateOrigin {
   init(_ compilation: Compilation, _ sources: SourceFiles) {
     policies = sources.files.map { .init(name: StateOrigin.absolute($0.name), sha256: SHA256.hex($0.bytes)) }
+    observes = compilation.observes
     host =
       switch compilation.enforcement {
       case .gateway: nil

@@ -12,6 +12,7 @@ extension AppliedState {
   var policyWords: String {
     let shown = policies.prefix(3).map(\.name).joined(separator: " ")
     return shown + (policies.count > 3 ? " and \(policies.count - 3) more" : "") + (host.map { " as \($0)" } ?? "")
+      + (observes ? ", observed only" : "")
   }
 }
 
@@ -50,8 +51,8 @@ struct HistoryReport {
     }.joined()
   }
 
-  /// `{ "table", "namespace", "states": [ { "state", "time", "origin", "policies": [ { "name", "sha256" } ], "host", "cordon",
-  /// "sha256", "confirmed", "current", "atBoot", "previous" } ] }`, the newest first. `sha256` of a state is that of its ruleset,
+  /// `{ "table", "namespace", "states": [ { "state", "time", "origin", "policies": [ { "name", "sha256" } ], "host", "observes",
+  /// "cordon", "sha256", "confirmed", "current", "atBoot", "previous" } ] }`, the newest first. `sha256` of a state is that of its ruleset,
   /// missing where there was no table; `host` and `previous` are missing where there is none.
   var json: String {
     struct Report: Encodable {
@@ -75,6 +76,7 @@ struct StateReport: Encodable {
   var origin: AppliedState.Origin
   var policies: [AppliedState.PolicyFile]
   var host: String?
+  var observes: Bool
   var cordon: String
   var sha256: String?
   var confirmed, current, atBoot: Bool
@@ -86,6 +88,7 @@ struct StateReport: Encodable {
     origin = state.origin
     policies = state.policies
     host = state.host
+    observes = state.observes
     cordon = state.cordon
     sha256 = state.sha256
     confirmed = state.isConfirmed

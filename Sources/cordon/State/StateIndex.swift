@@ -23,6 +23,8 @@ struct AppliedState: Codable {
   var policies: [PolicyFile]
   /// The instance that the machine was compiled as.
   var host: String?
+  /// Whether it drops nothing (`--observe`).
+  var observes: Bool
   /// The version of Cordon.
   var cordon: String
   /// Of its text; nil where there was no table.

@@ -99,7 +99,7 @@ struct StateStore: ~Copyable {
   ///
   /// - Parameters:
   ///   - text: what the table is to be.
-  ///   - origin: where it comes from: policies, host.
+  ///   - origin: where it comes from.
   ///   - seconds: undone after that time unless it is confirmed; nil is to stay.
   ///   - change: makes the kernel hold the text, whole, or throws and leaves it as it was. It returns the kernel's generation
   ///     before the table was read back.
@@ -117,6 +117,7 @@ struct StateStore: ~Copyable {
     var next = try indexOfLive(&kernel)
     var state = AppliedState(
       number: next.nextNumber, origin: .applied, time: Clock.now, policies: origin.policies, host: origin.host,
+      observes: origin.observes,
       cordon: Cordon.version, sha256: SHA256.hex(text), isConfirmed: seconds == nil, previous: next.current)
     if let current = next.currentState, current.sha256 == state.sha256 {
       // the same again: where it comes from is new, and there is nothing to go back to or to confirm
@@ -169,7 +170,7 @@ struct StateStore: ~Copyable {
     if let index, try StateStore.difference(index, folder, &kernel) == nil { return index }
     let text = try kernel.text(of: folder.table)
     let found = AppliedState(
-      number: index?.nextNumber ?? 1, origin: .found, time: Clock.now, policies: [], cordon: Cordon.version,
+      number: index?.nextNumber ?? 1, origin: .found, time: Clock.now, policies: [], observes: false, cordon: Cordon.version,
       sha256: text.map { SHA256.hex($0) }, isConfirmed: true, previous: index?.current)
     if let text { try folder.write(text, to: found.fileName) }
     guard var index else { return StateIndex(first: found) }
@@ -253,4 +254,5 @@ struct StateStore: ~Copyable {
 struct StateOrigin {
   var policies: [AppliedState.PolicyFile]
   var host: String?
+  var observes: Bool
 }

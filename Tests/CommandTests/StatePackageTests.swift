@@ -1,0 +1,45 @@
+import Glibc
+import TestSupport
+import Testing
+
+/// What is installed beside the command.
+@Suite("packages") struct StatePackageTests {
+  static func has(_ command: String) -> Bool { (try? Shell.run(["sh", "-c", "command -v \(command)"]).status) == 0 }
+
+  /// Runs it at the repository's top, and returns the standard output.
+  @discardableResult
+  static func run(_ arguments: String..., sourceLocation: SourceLocation = #_sourceLocation) throws -> String {
+    let done = try Shell.run(arguments, directory: Fixtures.repository)
+    expectStatus(done, 0, arguments.joined(separator: " "), sourceLocation: sourceLocation)
+    return done.stdout + done.stderr
+  }
+
+  @Test("systemd takes the unit", .enabled(if: has("make") && has("systemd-analyze")))
+  func unit() throws {
+    try Files.withTemporaryFolder { folder in
+      try StatePackageTests.run("make", "-s", "install-files", "PREFIX=\(folder)", "CORDON=\(Cordon.path)")
+      let said = try StatePackageTests.run("systemd-analyze", "verify", "\(folder)/lib/systemd/system/cordon.service")
+      #expect(!said.contains("cordon"), "\(said)")
+      expectStatus(try Cordon.run("compile", "\(folder)/share/doc/cordon/example.yaml"), 0)
+      let linted = try Cordon.run("lint", "--strict", "\(folder)/share/doc/cordon/example.yaml")
+      #expect(linted.status == 0 && linted.stdout + linted.stderr == "")
+    }
+  }
+
+  @Test("the Debian package holds what is installed, and needs libnftables", .enabled(if: has("make") && has("dpkg-deb")))
+  func package() throws {
+    try Files.withTemporaryFolder { folder in
+      let path = try StatePackageTests.run("packaging/build-deb", Cordon.path, folder).split(separator: "\n").map { String($0) }
+      let file = try #require(path.last)
+      let files = try StatePackageTests.run("dpkg-deb", "--contents", file).split(separator: "\n").filter { !$0.hasSuffix("/") }
+      #expect(
+        Set(files.compactMap { $0.split(separator: " ").last }) == [
+          "./usr/bin/cordon", "./usr/lib/systemd/system/cordon.service", "./usr/share/doc/cordon/changelog.gz",
+          "./usr/share/doc/cordon/copyright", "./usr/share/doc/cordon/example.yaml", "./usr/share/doc/cordon/operations.md",
+        ])
+      #expect(files.allSatisfy { $0.contains(" root/root ") })
+      let depends = try StatePackageTests.run("dpkg-deb", "--field", file, "Depends")
+      #expect(depends.contains("libnftables1 (>= ") && depends.contains("libc6 (>= "))
+    }
+  }
+}
