@@ -73,7 +73,8 @@ public struct PacketsDescriber: Sendable {
     if let names = names(own, family) { return names }
     let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(own)
     let any = PacketsDescriber.any(family)
-    if let names = names(rest, family) { return "\(any) but \(names)" }
+    // what is shorter to list is not said by what it leaves
+    if rest.intervals.count <= own.intervals.count, let names = names(rest, family) { return "\(any) but \(names)" }
     if let (holder, missing) = almost(own, family) { return "\(holder) but \(PacketsDescriber.list(missing, family))" }
     if rest.intervals.count < own.intervals.count || rest.intervals.count <= 2 && own.intervals.count > 1 {
       return "\(any) but \(PacketsDescriber.list(rest, family))"
