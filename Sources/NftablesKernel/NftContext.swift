@@ -55,7 +55,9 @@ struct NftContext: ~Copyable {
         nft_ctx_unbuffer_error(context)
       }
       nft_ctx_set_dry_run(context, isDryRun)
-      nft_ctx_output_set_flags(context, format == .json ? UInt32(NFT_CTX_OUTPUT_JSON) : 0)
+      // protocols as numbers: their names would be those of whatever /etc/protocols says
+      let json = UInt32(NFT_CTX_OUTPUT_JSON | NFT_CTX_OUTPUT_NUMERIC_PROTO)
+      nft_ctx_output_set_flags(context, format == .json ? json : 0)
       let status = nft_run_cmd_from_filename(context, file.path)
       return Outcome(
         isDone: status == 0, output: copy(nft_ctx_get_output_buffer(context)),

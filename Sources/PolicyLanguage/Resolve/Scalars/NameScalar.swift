@@ -65,6 +65,8 @@ enum NameScalar {
     case .problem where hasFormOfAddress(bytes): return "an address"
     case .problem, .other: break
     }
+    let slash = UInt8(ascii: "/")
+    if bytes.contains(slash), bytes.allSatisfy({ $0.isDigit || $0 == UInt8(ascii: ".") || $0 == slash }) { return "a prefix" }
     guard bytes.allSatisfy({ $0.isDigit || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-") }) else { return nil }
     switch bytes.split(maxSplits: 2, omittingEmptySubsequences: false, whereSeparator: { !$0.isDigit }).count {
     case 1: return "a number"
