@@ -34,9 +34,10 @@ struct Enforcement {
     let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: planned)
     if rest.isEmpty { return generation }
     Terminal.error(rest.text())
+    // where nothing was enforced before, what was proved and loaded is better than nothing again
+    let now = live == nil ? "it is left as the kernel took it" : restore(&kernel)
     throw Refusal(
-      "the kernel took the ruleset, and table inet \(planned.tableName) is not what was meant: the difference is above; "
-        + restore(&kernel))
+      "the kernel took the ruleset, and table inet \(planned.tableName) is not what was meant: the difference is above; \(now)")
   }
 
   /// Puts the table back as it was, and says whether it is.
