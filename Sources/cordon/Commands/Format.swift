@@ -36,7 +36,9 @@ struct Format: ParsableCommand {
         try Status.refusing(policy.outputFormat) { try Terminal.output(formatted) }
       } else if formatted != file.bytes {
         if check {
-          Terminal.say("\(file.name): not laid out in the standard way\n")
+          let finding = Diagnostic(
+            .error, "not-formatted", "`\(file.name)` isn't laid out in the standard way", at: nil, help: "run `cordon format`")
+          policy.report([finding], sources)
           isFailed = true
         } else {
           try Status.refusing(policy.outputFormat) { try Files.write(formatted, to: file.name) }
