@@ -27,7 +27,8 @@ public struct PacketStream: ~Copyable {
   }
 
   private let namespaces: TestNamespace
-  private let links: LinkSocket
+  /// It only sends: what arrives is counted by the kernel.
+  private let socket: Socket
   private let link: UInt32
   private var before: [String: Int] = [:]
 
@@ -45,9 +46,9 @@ public struct PacketStream: ~Copyable {
   }
 
   private init(_ namespaces: consuming TestNamespace) throws {
-    let links = try namespaces.far.run { try LinkSocket() }
+    let socket = try namespaces.far.run { try Socket(AF_PACKET, SOCK_DGRAM, 0) }
     link = namespaces.far.run { if_nametoindex(ProbeFlow.left) }
-    self.links = links
+    self.socket = socket
     self.namespaces = namespaces
   }
 
@@ -67,7 +68,7 @@ public struct PacketStream: ~Copyable {
     for (number, flow) in denied.enumerated() {
       packets.append(PacketStream.mark(ProbePacket(first: flow, tag: UInt16(number + 1)), 2))
     }
-    let sender = Sender(packets.shuffled(), socket: links.socket.file, link: link)
+    let sender = Sender(packets.shuffled(), socket: socket.file, link: link)
     sender.start()
     defer { sender.stop() }
     try inside(body)

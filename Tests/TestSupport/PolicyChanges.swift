@@ -45,27 +45,36 @@ public struct PolicyChanges: Sendable {
       if let place = lines.firstIndex(of: before) { lines.insert(line, at: place + 1) }
       return
     }
-    let places = lines.indices.filter { lines[$0].hasPrefix("      - {") || lines[$0].hasPrefix("  instance-") }
-    guard let place = places.randomElement(using: &generator) else { return }
+    let prefix = Bool.random(using: &generator) ? "  instance-" : "      - {"
+    guard let place = lines.indices.filter({ lines[$0].hasPrefix(prefix) }).randomElement(using: &generator) else { return }
     let line = lines[place]
-    if line.hasPrefix("  instance-"), Bool.random(using: &generator), let groups = line.range(of: "groups: [") {
+    switch prefix == "  instance-" ? Int.random(in: 0..<4, using: &generator) : 0 {
+    case 1, 2:
       // into another group, or out of one
-      let names = line[groups.upperBound...].prefix { $0 != "]" }.split(separator: ",").map { $0.drop { $0 == " " } }
-      let rest = line[groups.upperBound...].drop { $0 != "]" }
-      let all = lines.filter { $0.hasPrefix("  group-") }.map { $0.dropFirst(2).dropLast() }
-      var set = names
-      if let other = all.randomElement(using: &generator) {
-        if let at = set.firstIndex(of: other) { set.remove(at: at) } else { set.append(other) }
+      lines[place] = edited(line, list: "groups: [") { groups in
+        let all = lines.filter { $0.hasPrefix("  group-") }.map { $0.dropFirst(2).dropLast() }
+        guard let other = all.randomElement(using: &generator) else { return }
+        if let at = groups.firstIndex(of: other) { groups.remove(at: at) } else { groups.append(other) }
       }
-      if set.isEmpty { return }
-      lines[place] = line[..<groups.upperBound] + set.joined(separator: ", ") + rest
       return
+    case 3:
+      // an address more, or the last one less
+      lines[place] = edited(line, list: "addresses: [") { addresses in
+        if Bool.random(using: &generator) { addresses.append("10.0.0.\(20 + place)") } else { addresses.removeLast() }
+      }
+      return
+    default: break
     }
     spare.append((line, lines[place - 1]))
     lines.remove(at: place)
   }
-}
 
-extension Substring {
-  fileprivate func range(of text: String) -> Range<Index>? { firstRange(of: text) }
+  /// A line with another list behind `key`; none is left empty.
+  private func edited(_ line: Substring, list key: String, _ body: (inout [Substring]) -> Void) -> Substring {
+    guard let start = line.firstRange(of: key)?.upperBound else { return line }
+    var items = line[start...].prefix { $0 != "]" }.split(separator: ",").map { $0.drop { $0 == " " } }
+    body(&items)
+    if items.isEmpty { return line }
+    return line[..<start] + items.joined(separator: ", ") + line[start...].drop { $0 != "]" }
+  }
 }

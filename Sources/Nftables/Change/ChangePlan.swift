@@ -147,19 +147,34 @@ private struct PlanBuilder {
     // elements in place, where that can be proved; else the sets and maps are staged like all that is made anew
     let editable = changedElements.filter(\.isEditable)
     let names = Set(editable.map { ObjectName.set($0.name) })
-    guard var staged = staging(redeclared.union(changedElements.map { .set($0.name) }).subtracting(names)) else { return nil }
-    var inPlace = editable.filter { !staged.contains(.set($0.name)) }
-    if !inPlace.isEmpty, !ElementProof.holds(inPlace, live: live, planned: planned) {
-      guard let all = staging(staged.union(names)) else { return nil }
-      staged = all
-      inPlace = []
+    let others = redeclared.union(changedElements.map { .set($0.name) }).subtracting(names)
+    if !editable.isEmpty, let staged = staging(others) {
+      let inPlace = editable.filter { !staged.contains(.set($0.name)) }
+      if let edits = edits(staging: staged, inPlace) { return edits }
     }
+    return staging(others.union(names)).flatMap { edits(staging: $0, []) }
+  }
+
+  /// Nil where the elements can't be edited in place.
+  private func edits(staging staged: Set<ObjectName>, _ inPlace: [ElementChange]) -> [ChangePlan.Edit]? {
     let prefix = unusedPrefix
     guard staged.allSatisfy({ $0.length + prefix.utf8.count <= 255 }) else { return nil }
-
     let middle = endingInPolicies(planned.renaming(staged) { prefix + $0 })
-    var edits = round(from: live, to: middle.ruleset, inPlace)
-    if !staged.isEmpty || middle.isChanged { edits += round(from: middle.ruleset, to: planned, []) }
+    var (add, change, delete) = round(from: live, to: middle.ruleset)
+    var edits = [add]
+    if !inPlace.isEmpty {
+      guard let stages = ElementProof.stages(inPlace, before: add.applied(to: live), planned: planned) else { return nil }
+      for stage in stages {
+        var edit = ChangePlan.Edit(.elements, table: planned.tableName)
+        for change in stage { change.enter(&edit) }
+        edits.append(edit)
+      }
+    }
+    edits += [change, delete]
+    if !staged.isEmpty || middle.isChanged {
+      (add, change, delete) = round(from: middle.ruleset, to: planned)
+      edits += [add, change, delete]
+    }
     return edits.filter { !$0.isEmpty }
   }
 
@@ -212,8 +227,10 @@ private struct PlanBuilder {
     return (result, isChanged)
   }
 
-  /// From one table to another whose common sets and maps differ by `inPlace` only, and whose common chains can switch.
-  private func round(from old: Ruleset, to new: Ruleset, _ inPlace: [ElementChange]) -> [ChangePlan.Edit] {
+  /// From one table to another whose common sets and maps are alike, and whose common chains can switch.
+  private func round(
+    from old: Ruleset, to new: Ruleset
+  ) -> (add: ChangePlan.Edit, change: ChangePlan.Edit, delete: ChangePlan.Edit) {
     let oldChains = Dictionary(old.chains.map { ($0.name, $0) }) { first, _ in first }
     let oldObjects = old.objects
     let newObjects = new.objects
@@ -245,7 +262,7 @@ private struct PlanBuilder {
     }
     var delete = ChangePlan.Edit(.delete, table: planned.tableName)
     delete.delete(oldObjects.subtracting(newObjects), of: old)
-    return [add] + inPlace.map { $0.edit(table: planned.tableName) } + [change, delete]
+    return (add, change, delete)
   }
 }
 

@@ -66,37 +66,28 @@ struct ElementChange {
     return result
   }
 
-  func edit(table: String) -> ChangePlan.Edit {
-    var edit = ChangePlan.Edit(.elements, table: table)
+  func applied(to ruleset: Ruleset) -> Ruleset {
+    var edit = ChangePlan.Edit(.elements, table: ruleset.tableName)
+    enter(&edit)
+    return edit.applied(to: ruleset)
+  }
+
+  /// Adds the change to a transaction.
+  func enter(_ edit: inout ChangePlan.Edit) {
     if !removed.isEmpty {
       var keys = Elements(stride: types.count)
       for index in removed { keys.append(contentsOf: live[index]) }
-      edit.removed = [.init(set: name, types: types, keys: keys)]
+      edit.removed.append(.init(set: name, types: types, keys: keys))
     }
-    if added.isEmpty { return edit }
+    if added.isEmpty { return }
     if isMap {
       var elements = VerdictElements(stride: types.count)
       for index in added { elements.append(contentsOf: planned[index], verdict: plannedVerdicts[index]) }
-      edit.added.maps = [VerdictMap(name, types: types, isInterval: isInterval, elements: elements)]
+      edit.added.maps.append(VerdictMap(name, types: types, isInterval: isInterval, elements: elements))
     } else {
       var elements = Elements(stride: types.count)
       for index in added { elements.append(contentsOf: planned[index]) }
-      edit.added.sets = [NamedSet(name, types: types, isInterval: isInterval, elements: elements)]
+      edit.added.sets.append(NamedSet(name, types: types, isInterval: isInterval, elements: elements))
     }
-    return edit
-  }
-}
-
-/// Whether elements in force may be edited.
-enum ElementProof {
-  static func holds(_ changes: [ElementChange], live: Ruleset, planned: Ruleset) -> Bool {
-    guard changes.count == 1, let change = changes.first else { return false }
-    var places = 0
-    for chain in live.chains {
-      for rule in chain.rules { rule.forEachReference { if $0 == .set(change.name) { places += 1 } } }
-    }
-    return places <= 1 && live.chains.count == planned.chains.count
-      && zip(live.chains.sorted { $0.name < $1.name }, planned.chains.sorted { $0.name < $1.name })
-        .allSatisfy { $0.name == $1.name && $0.hasSameRules(as: $1) }
   }
 }

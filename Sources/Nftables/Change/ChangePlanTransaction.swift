@@ -126,17 +126,19 @@ extension ChangePlan.Edit {
         result.maps.append(map)
       }
     }
+    let places = Dictionary(result.chains.enumerated().map { ($1.name, $0) }) { first, _ in first }
     for chain in added.chains {
-      if let index = result.chains.firstIndex(where: { $0.name == chain.name }) {
+      if let index = places[chain.name] {
         result.chains[index].rules += chain.rules
         if let base = chain.base { result.chains[index].base = base }
       } else {
         result.chains.append(chain)
       }
     }
-    result.maps.removeAll { deletedMaps.contains($0.name) }
-    result.sets.removeAll { deletedSets.contains($0.name) }
-    result.chains.removeAll { deletedChains.contains($0.name) }
+    let (maps, sets, chains) = (Set(deletedMaps), Set(deletedSets), Set(deletedChains))
+    result.maps.removeAll { maps.contains($0.name) }
+    result.sets.removeAll { sets.contains($0.name) }
+    result.chains.removeAll { chains.contains($0.name) }
     result.limits.removeAll { deletedLimits.contains($0.name) }
     return result
   }

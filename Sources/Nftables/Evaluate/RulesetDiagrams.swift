@@ -71,7 +71,7 @@ public struct RulesetDiagrams: Sendable {
           let matched = try self.rule(tail, then: rest, found, in: &store)
           return try overlay(boxes, store.choose(condition, matched, else: rest), on: rest, in: &store)
         }
-        boxes = intersect(boxes, packets(match))
+        boxes = PacketBox.intersect(boxes, packets(match))
       case .log, .counter:
         break
       case .namedLimit, .limit, .unknown:
@@ -145,7 +145,7 @@ public struct RulesetDiagrams: Sendable {
     var result = rest
     for (keys, target) in zip(keys, targets) {
       let matched = packets(lookup.key, .anonymous(keys), isNegated: false)
-      result = try overlay(intersect(boxes, matched), target, on: result, in: &store)
+      result = try overlay(PacketBox.intersect(boxes, matched), target, on: result, in: &store)
     }
     return result
   }
@@ -167,7 +167,7 @@ public struct RulesetDiagrams: Sendable {
     let selector = try store.selector(axis, pieces, otherwise: RulesetDiagrams.notFound)
     let chosen = try store.replace(RulesetDiagrams.notFound, in: selector, by: rest)
     let inFamily = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
-    return try overlay(intersect(boxes, [inFamily]), chosen, on: rest, in: &store)
+    return try overlay(PacketBox.intersect(boxes, [inFamily]), chosen, on: rest, in: &store)
   }
 
   /// Stands for what a lookup doesn't find; no outcome has this number.
@@ -205,29 +205,22 @@ public struct RulesetDiagrams: Sendable {
 
   // MARK: - Matches
 
-  private func intersect(_ a: [PacketBox], _ b: [PacketBox]) -> [PacketBox] {
-    var result: [PacketBox] = []
-    for x in a {
-      for y in b {
-        var box = x
-        for condition in y.conditions { box.narrow(condition.axis, to: condition.values) }
-        if !box.isEmpty { result.append(box) }
-      }
-    }
-    return result
-  }
-
   private func packets(_ match: Match) -> [PacketBox] { packets(match.key, match.operand, isNegated: match.isNegated) }
 
   /// The packets that a match lets through: those that have the fields, and whose values are among the operand's, or, negated,
   /// are not.
   private func packets(_ key: Key, _ operand: Operand, isNegated: Bool) -> [PacketBox] {
-    let elements: Elements
     switch operand {
-    case .value(let interval): elements = Elements([interval])
-    case .anonymous(let own): elements = own
-    case .named(let name): elements = sets[name]?.elements ?? Elements()
+    case .value(let interval): PacketBox.matching(key, Elements([interval]), isNegated: isNegated)
+    case .anonymous(let own): PacketBox.matching(key, own, isNegated: isNegated)
+    case .named(let name): PacketBox.matching(key, sets[name]?.elements ?? Elements(), isNegated: isNegated)
     }
+  }
+}
+
+extension PacketBox {
+  /// The packets that have the fields of `key`, and whose values are among the elements, or, negated, are not.
+  static func matching(_ key: Key, _ elements: Elements, isNegated: Bool) -> [PacketBox] {
     switch key {
     case .field(let field):
       var values = IntervalSet(elements.intervals)
@@ -274,6 +267,11 @@ public struct RulesetDiagrams: Sendable {
 extension PacketBox {
   fileprivate func intersection(_ other: PacketBox) -> PacketBox {
     other.conditions.reduce(self) { $0.narrowed($1.axis, to: $1.values) }
+  }
+
+  /// The packets that are in a box of `a` and in one of `b`.
+  static func intersect(_ a: [PacketBox], _ b: [PacketBox]) -> [PacketBox] {
+    a.flatMap { x in b.map { x.intersection($0) }.filter { !$0.isEmpty } }
   }
 }
 

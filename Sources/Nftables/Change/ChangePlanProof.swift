@@ -1,0 +1,379 @@
+import PacketSpace
+
+/// Whether elements of sets and maps may be edited while they are in force.
+///
+/// While they are, each lookup of a packet on its way may find what was there before or what is there now, whatever the packet's
+/// other lookups find: that holds for any number of edits, in any order, in one transaction or in several. So every packet has a
+/// set of possible outcomes, and an edit is allowed where all of them are what the live or the planned table decides.
+///
+///     10.0.0.9 joins group web, which db allows in
+///       ip saddr vmap @egress-ipv4      nothing, or jump egress/web
+///       ip daddr vmap @ingress-ipv4     jump ingress/db
+///       ip saddr @group-ipv4/web        found, or not
+///
+/// Only packets with a changed address at one end can meet a lookup that changes, so only they are looked at.
+struct ElementProof {
+  /// The table with what the plan adds first, in front of the edits and behind them.
+  private let before: Ruleset
+  private let planned: Ruleset
+  private var store = DiagramStore(budget: 1_000_000)
+  /// How many pairs of classes are walked at most.
+  private static let mostPairs = 20_000
+
+  private init(_ before: Ruleset, _ planned: Ruleset) {
+    self.before = before
+    self.planned = planned
+  }
+
+  /// The edits in stages, each of which is a transaction; nil where there is no order that can be proved.
+  ///
+  /// - Parameter before: the live table and what the plan adds to it before.
+  static func stages(_ changes: [ElementChange], before: Ruleset, planned: Ruleset) -> [[ElementChange]]? {
+    // of a key that isn't one address the packets that it concerns aren't told apart here
+    guard changes.allSatisfy({ $0.types == [.ipv4Address] || $0.types == [.ipv6Address] }) else { return nil }
+    // a diagram of many pairs takes the square of their number
+    guard (before.sets + planned.sets).allSatisfy({ $0.types.count == 1 || $0.elements.count <= 500 }) else { return nil }
+    let maps = changes.filter(\.isMap)
+    let sets = changes.filter { !$0.isMap }
+    let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
+    for order in orders {
+      var proof = ElementProof(before, planned)
+      if (try? proof.holds(order)) == true { return order }
+    }
+    return nil
+  }
+
+  private mutating func holds(_ stages: [[ElementChange]]) throws(DiagramBudgetExceeded) -> Bool {
+    let after = stages.joined().reduce(before) { $1.applied(to: $0) }
+    let difference = RulesetDifference.compare(live: after, planned: planned)
+    // where more changes than these elements, they don't lead to the planned table, and every lookup that changes counts
+    let leadsToPlan =
+      stages.count == 1 && difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
+      && difference.sets.allSatisfy { $0.presence == .removed }
+    var state = before
+    for stage in stages {
+      let next = stage.reduce(state) { $1.applied(to: $0) }
+      for hook in Hook.allCases {
+        let chains = [state, planned].map { $0.chains.filter { $0.base?.hook == hook } }
+        if chains[0].isEmpty && chains[1].isEmpty { continue }
+        guard chains[0].count == 1, chains[1].count == 1 else { return false }
+        guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
+        if try !holds(stage, state, next, chains[0][0].name, leadsToPlan) { return false }
+      }
+      state = next
+    }
+    return true
+  }
+
+  /// Whether a stage holds for the packets of one base chain.
+  private mutating func holds(
+    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ leadsToPlan: Bool
+  ) throws(DiagramBudgetExceeded) -> Bool {
+    var live = PossibleOutcomes([before])
+    var possible = PossibleOutcomes([old, new])
+    var final = PossibleOutcomes([planned])
+    let changedSets = Set(stage.filter { !$0.isMap }.map { ObjectName.set($0.name) })
+    var pairs = 0
+    for family in IPFamily.allCases {
+      let changed = stage.filter { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
+      if changed.isEmpty { continue }
+      let tables = [before, old, new, planned]
+      let sources = ElementProof.classes(tables, base, .source, family, changed)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed)
+      for source in sources {
+        for destination in destinations where source.isChanged || destination.isChanged {
+          pairs += 1
+          if pairs > ElementProof.mostPairs { return false }
+          let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
+          if leadsToPlan {
+            // where at most one lookup can find two things, a packet is judged by one table or by the other
+            let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
+            let targets = [found[1], found[2]].flatMap { $0.values.compactMap { $0 } }
+            if differing.count <= 1, !targets.contains(where: { possible.leads($0, to: changedSets) }),
+              !possible.baseLeads(base, to: changedSets)
+            {
+              continue
+            }
+          }
+          let a = try live.baseChain(base, [found[0]], &store)
+          let b = try possible.baseChain(base, [found[1], found[2]], &store)
+          let c = try final.baseChain(base, [found[3]], &store)
+          let right = try store.combine(a, c) { $0 | $1 }
+          let wrong = try store.combine(b, right) { $0 & ~$1 == 0 ? 0 : 1 }
+          let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
+            .narrowed(.destination, toAddresses: destination.values, of: family)
+          if try store.overlay(box, wrong, on: .leaf(0)) != .leaf(0) { return false }
+        }
+      }
+    }
+    return true
+  }
+
+  // MARK: - Classes of addresses
+
+  /// Addresses that all lookups of the base chain treat alike, in each of the tables.
+  private struct Class {
+    var values: IntervalSet
+    /// Whether an element with them changes.
+    var isChanged: Bool
+    /// For each table what its maps find.
+    var found: [[String: Verdict?]]
+  }
+
+  private static func classes(
+    _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange]
+  ) -> [Class] {
+    var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
+    // what a label stands for; the first is a change
+    var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil]
+    var nothing = tables.map { _ in [String: Verdict?]() }
+    for (number, table) in tables.enumerated() {
+      for map in table.addressMaps(of: base, axis) {
+        nothing[number][map.name] = .some(nil)
+        if map.types != [family == .ipv4 ? .ipv4Address : .ipv6Address] { continue }
+        var labels: [Verdict: Int32] = [:]
+        for (index, verdict) in map.elements.verdicts.enumerated() {
+          if labels[verdict] == nil {
+            labels[verdict] = Int32(meanings.count)
+            meanings.append((number, map.name, verdict))
+          }
+          labelled.append((map.elements.keys[index].first!, labels[verdict]!))
+        }
+      }
+    }
+    var groups: [[Int32]: [Interval]] = [:]
+    var order: [[Int32]] = []
+    var covered: [Interval] = []
+    for piece in IntervalPartition.pieces(labelled) {
+      if groups[piece.labels] == nil { order.append(piece.labels) }
+      groups[piece.labels, default: []].append(piece.interval)
+      covered.append(piece.interval)
+    }
+    let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(IntervalSet(covered))
+    if !rest.isEmpty {
+      order.append([])
+      groups[[]] = rest.intervals
+    }
+    return order.map { labels in
+      var result = Class(values: IntervalSet(groups[labels]!), isChanged: false, found: nothing)
+      for label in labels {
+        if let (table, map, verdict) = meanings[Int(label)] {
+          result.found[table][map] = .some(verdict)
+        } else {
+          result.isChanged = true
+        }
+      }
+      return result
+    }
+  }
+}
+
+extension Ruleset {
+  /// The maps that the rules of a base chain look up an end's address in.
+  fileprivate func addressMaps(of base: String, _ axis: PacketAxis) -> [VerdictMap] {
+    guard let chain = chains.first(where: { $0.name == base }) else { return [] }
+    let names = chain.rules.compactMap { rule -> String? in
+      guard case .lookup(let lookup) = rule.expressions.last, case .named(let name) = lookup.source,
+        case .field(let field) = lookup.key, field.addressAxis?.0 == axis
+      else { return nil }
+      return name
+    }
+    return Set(names).sorted().compactMap { name in maps.first { $0.name == name } }
+  }
+}
+
+extension Chain {
+  /// Whether no named map is looked up twice here: what it finds is then one thing for a packet.
+  fileprivate var looksUpMapsOnce: Bool {
+    var names: Set<String> = []
+    for case .lookup(let lookup) in rules.lazy.flatMap(\.expressions) {
+      if case .named(let name) = lookup.source, !names.insert(name).inserted { return false }
+    }
+    return true
+  }
+}
+
+/// What may come of packets, where each lookup may find what any of several tables has. The tables differ in elements only.
+private struct PossibleOutcomes {
+  /// Decisions of the diagrams are sums of these.
+  static let drop = 1
+  static let accept = 2
+  static let returns = 4
+  static let unknown = 8
+
+  private let chains: [String: Chain]
+  private let sets: [[String: Elements]]
+  private let maps: [[String: VerdictElements]]
+  private var known: [String: Diagram] = [:]
+  private var leading: [String: Bool] = [:]
+
+  init(_ tables: [Ruleset]) {
+    chains = Dictionary(tables[0].chains.map { ($0.name, $0) }) { first, _ in first }
+    sets = tables.map { table in Dictionary(table.sets.map { ($0.name, $0.elements) }) { first, _ in first } }
+    maps = tables.map { table in Dictionary(table.maps.map { ($0.name, $0.elements) }) { first, _ in first } }
+  }
+
+  /// - Parameter found: what the base chain's own maps find, in each way that they may.
+  mutating func baseChain(
+    _ name: String, _ found: [[String: Verdict?]], _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    guard let chain = chains[name] else { return .leaf(PossibleOutcomes.unknown) }
+    var result = Diagram.leaf(PossibleOutcomes.returns)
+    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, found, &store) }
+    let policy = chain.base?.policy == .drop ? PossibleOutcomes.drop : PossibleOutcomes.accept
+    return try called(result, then: .leaf(policy), &store)
+  }
+
+  private mutating func chain(_ name: String, _ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
+    if let diagram = known[name] { return diagram }
+    guard let chain = chains[name] else { return .leaf(PossibleOutcomes.unknown) }
+    var result = Diagram.leaf(PossibleOutcomes.returns)
+    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, [], &store) }
+    known[name] = result
+    return result
+  }
+
+  /// A chain's outcomes, with `rest` for the packets that come back from it.
+  private func called(
+    _ chain: Diagram, then rest: Diagram, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    let returns = PossibleOutcomes.returns
+    return try store.combine(chain, rest) { $0 & returns == 0 ? $0 : $0 & ~returns | $1 }
+  }
+
+  private mutating func target(
+    _ verdict: Verdict, then rest: Diagram, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    switch verdict {
+    case .accept: .leaf(PossibleOutcomes.accept)
+    case .drop: .leaf(PossibleOutcomes.drop)
+    case .return: .leaf(PossibleOutcomes.returns)
+    case .continue: rest
+    case .goto(let name): try chain(name, &store)
+    case .jump(let name): try called(chain(name, &store), then: rest, &store)
+    }
+  }
+
+  /// A rule in all ways that its lookups may go, and `rest` for the packets that go on behind it.
+  private mutating func rule(
+    _ rule: Rule, then rest: Diagram, _ found: [[String: Verdict?]], _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    // the ways so far: each the packets that come through the expressions in front
+    var ways: [[PacketBox]] = [[PacketBox()]]
+    var isLimited = false
+    for expression in rule.expressions {
+      switch expression {
+      case .log, .counter: break
+      case .limit, .namedLimit: isLimited = true
+      case .unknown: return .leaf(PossibleOutcomes.unknown)
+      case .match(let match):
+        let boxes = alternatives(match).map { PacketBox.matching(match.key, $0, isNegated: match.isNegated) }
+        ways = ways.flatMap { way in boxes.map { PacketBox.intersect(way, $0) } }
+      case .verdict(let verdict):
+        let target = try target(verdict, then: rest, &store)
+        return try union(isLimited, rest, ways.map { [($0, target)] }, &store)
+      case .lookup(let lookup):
+        if case .named(let name) = lookup.source, found.contains(where: { $0[name] != nil }) {
+          var targets: [Diagram] = []
+          for way in found {
+            var target = rest
+            if case .some(.some(let verdict)) = way[name] { target = try self.target(verdict, then: rest, &store) }
+            if !targets.contains(target) { targets.append(target) }
+          }
+          return try union(isLimited, rest, ways.flatMap { way in targets.map { [(way, $0)] } }, &store)
+        }
+        var all: [[([PacketBox], Diagram)]] = []
+        for elements in alternatives(lookup) {
+          var targets: [(verdict: Verdict, target: Diagram, keys: Elements)] = []
+          for (index, verdict) in elements.verdicts.enumerated() {
+            if let place = targets.firstIndex(where: { $0.verdict == verdict }) {
+              targets[place].keys.append(contentsOf: elements.keys[index])
+            } else {
+              let keys = Elements(stride: elements.keys.stride, Array(elements.keys[index]))
+              targets.append((verdict, try target(verdict, then: rest, &store), keys))
+            }
+          }
+          for way in ways {
+            all.append(
+              targets.map { (PacketBox.intersect(way, PacketBox.matching(lookup.key, $0.keys, isNegated: false)), $0.target) })
+          }
+        }
+        return try union(isLimited, rest, all, &store)
+      }
+    }
+    return rest
+  }
+
+  /// What comes of a rule whose ways each lead the packets of some boxes to a target, and all others to `rest`.
+  private func union(
+    _ isLimited: Bool, _ rest: Diagram, _ ways: [[(boxes: [PacketBox], target: Diagram)]], _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = isLimited ? rest : nil
+    for way in ways {
+      var one = rest
+      for (boxes, target) in way {
+        for box in boxes { one = try store.overlay(box, target, on: one) }
+      }
+      result = if let other = result { try store.combine(other, one) { $0 | $1 } } else { one }
+    }
+    return result ?? rest
+  }
+
+  private func alternatives(_ match: Match) -> [Elements] {
+    switch match.operand {
+    case .value(let value): return [Elements([value])]
+    case .anonymous(let elements): return [elements]
+    case .named(let name): return distinct(sets.map { $0[name] ?? Elements(stride: match.key.fields.count) })
+    }
+  }
+
+  private func alternatives(_ lookup: VerdictLookup) -> [VerdictElements] {
+    switch lookup.source {
+    case .anonymous(let elements): return [elements]
+    case .named(let name): return distinct(maps.map { $0[name] ?? VerdictElements(stride: lookup.key.fields.count) })
+    }
+  }
+
+  private func distinct<Item: Equatable>(_ items: [Item]) -> [Item] {
+    items.count == 2 && items[0] == items[1] ? [items[0]] : items
+  }
+
+  // MARK: - What chains speak of
+
+  /// Whether a verdict leads to a chain that speaks of one of these sets, itself or further on.
+  mutating func leads(_ verdict: Verdict, to names: Set<ObjectName>) -> Bool {
+    switch verdict {
+    case .jump(let name), .goto(let name): leads(name, to: names)
+    case .accept, .drop, .return, .continue: false
+    }
+  }
+
+  private mutating func leads(_ name: String, to names: Set<ObjectName>) -> Bool {
+    if let known = leading[name] { return known }
+    leading[name] = false
+    let result = chains[name].map { leads($0, to: names, withMaps: true) } ?? true
+    leading[name] = result
+    return result
+  }
+
+  /// The same of a base chain, its address maps aside.
+  mutating func baseLeads(_ name: String, to names: Set<ObjectName>) -> Bool {
+    chains[name].map { leads($0, to: names, withMaps: false) } ?? true
+  }
+
+  private mutating func leads(_ chain: Chain, to names: Set<ObjectName>, withMaps: Bool) -> Bool {
+    if chain.speaks(of: names) { return true }
+    var targets: Set<ObjectName> = []
+    for rule in chain.rules { rule.forEachReference { targets.insert($0) } }
+    for target in targets {
+      switch target {
+      case .chain(let name): if leads(name, to: names) { return true }
+      case .set(let name):
+        // a map outside of base chains is none that Cordon makes
+        if withMaps, maps.contains(where: { $0[name] != nil }) { return true }
+      case .limit: break
+      }
+    }
+    return false
+  }
+}
