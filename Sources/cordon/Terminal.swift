@@ -20,13 +20,16 @@ enum Terminal {
   static func output(_ text: String) throws(SystemError) { try output(Array(text.utf8)) }
 
   /// A sentence for people, with names and words from outside in it: nothing in those reaches a terminal as a control.
-  static func say(_ words: String) {
+  static func say(_ words: String) { error(safe(words)) }
+
+  /// Words without controls, line ends and tabs aside.
+  static func safe(_ words: String) -> String {
     var text = ""
     for scalar in words.unicodeScalars {
       let isControl = scalar.properties.generalCategory == .control || scalar.properties.generalCategory == .format
       text.unicodeScalars.append(isControl && scalar != "\n" && scalar != "\t" ? "\u{FFFD}" : scalar)
     }
-    error(text)
+    return text
   }
 
   /// Everything else. What can't be written there is lost: there is nowhere to say so.

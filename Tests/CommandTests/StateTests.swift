@@ -359,4 +359,18 @@ import Testing
       #expect(try world.livePort() == "83")
     }
   }
+
+  @Test("a file's name reaches no terminal as a control, and breaks no line or column")
+  func hostileNames() throws {
+    try StateTests.world { world in
+      let name = "e\u{1B}[31m\t\n.yaml"
+      try Files.write(Array(StateTests.policy(port: "81").utf8), to: "\(world.folder)/\(name)")
+      try world.expect(0, "compile", name, "--apply")
+      for command in [["history"], ["status"], ["rollback", "--to", "2"], ["history", "--output-format", "plain"]] {
+        let done = try Cordon.run(command, environment: ["CORDON_STATE_DIR": world.stateFolder])
+        #expect(!done.stdout.contains("\u{1B}"))
+        if command.last == "plain" { #expect(done.stdout.split(separator: "\n").allSatisfy { $0.count { $0 == "\t" } == 5 }) }
+      }
+    }
+  }
 }

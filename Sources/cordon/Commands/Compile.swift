@@ -18,6 +18,9 @@ struct Compile: ParsableCommand {
       transaction, for the moment of which new flows can be judged wrong; so it is done where there was no table, or one that \
       has what cordon doesn't know. --dry-run prints the plan alone.
 
+      What is applied is kept, for `cordon rollback`, `history`, `status` and `restore`. With --confirm it is undone after that \
+      time, whatever becomes of this process, unless it is confirmed.
+
       Both print what differs between the kernel's table and the policy's. Neither changes another table. With -o the file is written last.
 
       A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \

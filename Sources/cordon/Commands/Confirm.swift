@@ -20,7 +20,8 @@ struct Confirm: ParsableCommand {
       var kernel = try Kernel()
       var store = try StateStore(folder, waiting: wait.wait)
       if let state = try store.confirm(&kernel) {
-        return try Terminal.output("state \(state.number) of table inet \(folder.table) is confirmed: \(state.words)\n")
+        return try Terminal.output(
+          Terminal.safe("state \(state.number) of table inet \(folder.table) is confirmed: \(state.words)\n"))
       }
       if let undone = store.index?.undone {
         throw Refusal(

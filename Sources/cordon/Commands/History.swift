@@ -15,12 +15,12 @@ struct History: ParsableCommand {
   var outputFormat = OutputFormat.human
 
   func run() throws {
-    try Status.refusing {
+    try Status.refusing(outputFormat) {
       let folder = try table.folder()
       let index = try folder.exists() ? StateStore.index(folder) : nil
       let report = HistoryReport(folder, index)
       switch outputFormat {
-      case .human: try Terminal.output(report.text)
+      case .human: try Terminal.output(Terminal.safe(report.text))
       case .plain: try Terminal.output(report.plain)
       case .json: try Terminal.output(report.json)
       }

@@ -31,7 +31,7 @@ struct Rollback: ParsableCommand {
         }
         return state
       }
-      try Terminal.output("table inet \(folder.table) is in state \(state.number) again: \(state.words)\n")
+      try Terminal.output(Terminal.safe("table inet \(folder.table) is in state \(state.number) again: \(state.words)\n"))
     }
   }
 }
@@ -57,7 +57,7 @@ struct Restore: ParsableCommand {
         guard let state = index.state(index.confirmed) else { throw Refusal("no state was ever confirmed") }
         return state
       }
-      try Terminal.output("table inet \(folder.table) is in state \(state.number): \(state.words)\n")
+      try Terminal.output(Terminal.safe("table inet \(folder.table) is in state \(state.number): \(state.words)\n"))
     }
   }
 }

@@ -21,14 +21,14 @@ struct StatusCommand: ParsableCommand {
   var outputFormat = OutputFormat.human
 
   func run() throws {
-    let report = try Status.refusing {
+    let report = try Status.refusing(outputFormat) {
       let folder = try table.folder()
       var kernel = try Kernel()
       let index = try folder.exists() ? StateStore.index(folder) : nil
       let isUnfinished = try folder.exists() && StateStore.isUnfinished(folder)
       let difference = try index.flatMap { try StateStore.difference($0, folder, &kernel) }
       let report = StatusReport(folder: folder, index: index, isUnfinished: isUnfinished, difference: difference)
-      try Terminal.output(outputFormat == .json ? report.json : report.text)
+      try Terminal.output(outputFormat == .json ? report.json : Terminal.safe(report.text))
       return report
     }
     if report.verdict != .asApplied { throw Status.differs }

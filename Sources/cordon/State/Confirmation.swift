@@ -31,7 +31,7 @@ extension StateIndex.Pending {
       (folder.table == "cordon" ? "" : " --table \(folder.table)")
       + (folder.root == StateOptions.defaultFolder ? "" : " --state-dir \(folder.root)")
     let isAsked = isatty(0) == 1 && isatty(2) == 1
-    Terminal.error(
+    Terminal.say(
       "applied, and undone in \(seconds) seconds (at \(Clock.text(deadline))) unless it is confirmed: "
         + (isAsked ? "press Enter, or " : "") + "run `cordon confirm\(options)`\n")
     if !isAsked { return }

@@ -47,7 +47,9 @@ struct HistoryReport {
         "\(state.number)", Clock.text(state.time), fate(state), state.cordon, state.sha256 ?? "no table",
         state.policies.map(\.name).joined(separator: " "),
       ]
-      return columns.joined(separator: "\t") + "\n"
+      // a name with a tab or a line end in it is no column or line of its own
+      let safe = columns.map { Terminal.safe(String($0.map { $0 == "\t" || $0.isNewline ? "\u{FFFD}" : $0 })) }
+      return safe.joined(separator: "\t") + "\n"
     }.joined()
   }
 

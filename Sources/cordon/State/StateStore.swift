@@ -71,7 +71,8 @@ struct StateStore: ~Copyable {
     _ state: AppliedState, _ folder: StateFolder, _ kernel: inout Kernel
   ) throws -> RulesetDifference? {
     let live = try LiveTable.read(kernel, folder.table)
-    let kept = try text(state, folder).flatMap { try LiveTable.read(text: $0, table: folder.table) }
+    // what was found may hold anything: it is listed in another process, as what is live is
+    let kept = try text(state, folder) == nil ? nil : LiveTable.read(file: folder.path(of: state.fileName), table: folder.table)
     if live == nil && kept == nil { return nil }
     let difference = RulesetDifference.compare(live: live, planned: kept ?? Ruleset(tableName: folder.table))
     return difference.isEmpty ? nil : difference
@@ -238,7 +239,7 @@ struct StateStore: ~Copyable {
     if let text {
       // in phases, where that can be; what was found may hold what Cordon can't write
       if try kernel.ownership(of: folder.table) == .ours,
-        let planned = try LiveTable.read(text: text, table: folder.table), planned.isFullyKnown
+        let planned = try LiveTable.read(file: folder.path(of: state.fileName), table: folder.table), planned.isFullyKnown
       {
         return try Enforcement(planned, replacing: false, adopting: false, &kernel).carryOut(&kernel)
       }
