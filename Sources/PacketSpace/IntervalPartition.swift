@@ -37,4 +37,22 @@ public enum IntervalPartition {
     }
     return result
   }
+
+  /// The values of a line put together where the same intervals cover them, in the order in which they first come; what no
+  /// interval covers is the last, without labels, where there is any.
+  public static func classes(
+    _ labelled: [(interval: Interval, label: Int32)], of line: Interval
+  ) -> [(labels: [Int32], values: IntervalSet)] {
+    var groups: [[Int32]: [Interval]] = [:]
+    var order: [[Int32]] = []
+    var covered: [Interval] = []
+    for piece in pieces(labelled) {
+      if groups[piece.labels] == nil { order.append(piece.labels) }
+      groups[piece.labels, default: []].append(piece.interval)
+      covered.append(piece.interval)
+    }
+    let rest = IntervalSet([line]).subtracting(IntervalSet(covered))
+    let classes = order.map { (labels: $0, values: IntervalSet(groups[$0]!)) }
+    return rest.isEmpty ? classes : classes + [(labels: [], values: rest)]
+  }
 }

@@ -141,21 +141,8 @@ struct ElementProof {
         }
       }
     }
-    var groups: [[Int32]: [Interval]] = [:]
-    var order: [[Int32]] = []
-    var covered: [Interval] = []
-    for piece in IntervalPartition.pieces(labelled) {
-      if groups[piece.labels] == nil { order.append(piece.labels) }
-      groups[piece.labels, default: []].append(piece.interval)
-      covered.append(piece.interval)
-    }
-    let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(IntervalSet(covered))
-    if !rest.isEmpty {
-      order.append([])
-      groups[[]] = rest.intervals
-    }
-    return order.map { labels in
-      var result = Class(values: IntervalSet(groups[labels]!), isChanged: false, found: nothing)
+    return IntervalPartition.classes(labelled, of: Interval(0, family.maximum)).map { labels, values in
+      var result = Class(values: values, isChanged: false, found: nothing)
       for label in labels {
         if let (table, map, verdict) = meanings[Int(label)] {
           result.found[table][map] = .some(verdict)

@@ -204,20 +204,7 @@ public struct TrafficComparison {
           labelled.append((map.map.elements.keys[index].first!, number))
         }
       }
-      var groups: [[Int32]: [Interval]] = [:]
-      var order: [[Int32]] = []
-      var covered: [Interval] = []
-      for piece in IntervalPartition.pieces(labelled) {
-        if groups[piece.labels] == nil { order.append(piece.labels) }
-        groups[piece.labels, default: []].append(piece.interval)
-        covered.append(piece.interval)
-      }
-      let rest = IntervalSet([Interval(0, family.maximum)]).subtracting(IntervalSet(covered))
-      if !rest.isEmpty {
-        order.append([])
-        groups[[]] = rest.intervals
-      }
-      for labels in order {
+      for (labels, values) in IntervalPartition.classes(labelled, of: Interval(0, family.maximum)) {
         var known = (live: [String: Verdict?](), planned: [String: Verdict?]())
         for (place, map) in (old + new).enumerated() {
           let verdict = labels.lazy.map { verdicts[Int($0)] }.first { $0.map == place }?.verdict
@@ -229,7 +216,7 @@ public struct TrafficComparison {
         }
         result.append(
           Class(
-            family: family, values: IntervalSet(groups[labels]!), live: known.live, planned: known.planned,
+            family: family, values: values, live: known.live, planned: known.planned,
             isSame: sameness.targets(known.live, known.planned)))
       }
     }
