@@ -6,7 +6,7 @@ import Nftables
 /// All tables are of family `inet`. No call reads or changes any table but the one it names, or, for `check` and `apply`,
 /// those that the text names. A call that failed leaves this fit for the next.
 public struct Kernel: ~Copyable {
-  private let socket: NetfilterSocket
+  let socket: NetfilterSocket
   private var context: NftContext
 
   /// - Throws: `KernelError` where the process gets no netlink socket.
@@ -58,10 +58,10 @@ public struct Kernel: ~Copyable {
   /// was changed in between.
   public borrowing func generation() throws(KernelError) -> UInt32 {
     let operation = "ask for the generation of the ruleset"
-    guard let value = try socket.ask(.generation, operation)?[1], value.count == 4 else {  // NFTA_GEN_ID
+    guard let value = try socket.ask(.generation, operation)?.number(1) else {  // NFTA_GEN_ID
       throw KernelError(operation, errno: EPROTO)
     }
-    return value.reduce(0) { $0 << 8 | UInt32($1) }
+    return UInt32(truncatingIfNeeded: value)
   }
 
   /// Deletes the table, whoever's it is; one that isn't there is no error.
@@ -91,7 +91,7 @@ public struct Kernel: ~Copyable {
     guard let attributes = try socket.ask(.table(try name(table, operation)), operation) else { return .absent }
     if try socket.ask(.chain(table: table, name: Ruleset.ownershipMark), operation) != nil { return .ours }
     // NFTA_TABLE_USE counts its chains, sets, objects and flowtables
-    return attributes[3]?.allSatisfy { $0 == 0 } == true ? .empty : .foreign
+    return attributes.number(3) == 0 ? .empty : .foreign
   }
 
   /// Makes sure that the table may be replaced or deleted.
@@ -109,7 +109,7 @@ public struct Kernel: ~Copyable {
   public borrowing func flags(of table: String) throws(KernelError) -> UInt32? {
     let operation = "read the flags of table inet \(table)"
     guard let attributes = try socket.ask(.table(try name(table, operation)), operation) else { return nil }
-    return (attributes[2] ?? []).reduce(0) { $0 << 8 | UInt32($1) }  // NFTA_TABLE_FLAGS
+    return UInt32(truncatingIfNeeded: attributes.number(2) ?? 0)  // NFTA_TABLE_FLAGS
   }
 
   // MARK: - Below

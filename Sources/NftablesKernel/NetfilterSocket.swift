@@ -8,9 +8,10 @@ func systemErrorText(_ number: Int32) -> String {
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// A socket to the kernel's nftables, for questions about one object.
+/// A socket to the kernel's nftables, for questions about one object and lists of a few.
 ///
-/// libnftables has no such question: to say whether a chain is there it reads the rules of the whole table.
+/// libnftables has no such question: to say whether a chain is there it reads the rules of the whole table, and of one chain's
+/// rules it lists them all.
 struct NetfilterSocket: ~Copyable {
   private let file: Int32
 
@@ -28,12 +29,12 @@ struct NetfilterSocket: ~Copyable {
     /// The generation of all tables together.
     case generation
 
-    /// nfnetlink's message type: nf_tables' own number, and NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN or NFT_MSG_GETGEN.
+    /// nf_tables' own number: NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN or NFT_MSG_GETGEN.
     var messageType: UInt16 {
       switch self {
-      case .table: 10 << 8 | 1
-      case .chain: 10 << 8 | 4
-      case .generation: 10 << 8 | 16
+      case .table: 1
+      case .chain: 4
+      case .generation: 16
       }
     }
 
@@ -47,13 +48,106 @@ struct NetfilterSocket: ~Copyable {
     }
   }
 
+  /// What can be listed, and of what it is a part.
+  enum Listing {
+    case chains(table: String)
+    case rules(table: String, chain: String)
+    /// Sets and maps, those that rules have of their own among them.
+    case sets(table: String)
+    /// Messages of many elements each.
+    case elements(table: String, set: String)
+
+    /// NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET or NFT_MSG_GETSETELEM.
+    var messageType: UInt16 {
+      switch self {
+      case .chains: 4
+      case .rules: 7
+      case .sets: 10
+      case .elements: 13
+      }
+    }
+
+    /// The table is the first attribute of all of them, the chain or the set the second.
+    var attributes: [(type: UInt16, text: String)] {
+      switch self {
+      case .chains(let table), .sets(let table): [(1, table)]
+      case .rules(let table, let name), .elements(let table, let name): [(1, table), (2, name)]
+      }
+    }
+  }
+
   /// Asks about an object of family `inet`.
   ///
   /// - Parameter operation: what for, to say in an error.
-  /// - Returns: the values of its attributes by their type, or nil where there is no such object.
-  borrowing func ask(_ question: Question, _ operation: String) throws(KernelError) -> [UInt16: [UInt8]]? {
+  /// - Returns: its attributes, or nil where there is no such object.
+  borrowing func ask(_ question: Question, _ operation: String) throws(KernelError) -> NetlinkAttributes? {
+    try send(question.messageType, question.attributes, flags: 0, operation)
+    let answer = try receive(operation)
+    guard answer.count >= 20 else { throw KernelError(operation, errno: EPROTO) }
+    let header = Header(answer[...])
+    if header.type == Header.error {
+      let error = header.error
+      if error == ENOENT { return nil }
+      throw KernelError(operation, errno: error)
+    }
+    return NetlinkAttributes(answer[20...])
+  }
+
+  /// Lists objects of family `inet`.
+  ///
+  /// - Returns: the attributes of each message; nil where the ruleset was changed meanwhile, or there is no such table, chain or
+  ///   set.
+  borrowing func list(_ listing: Listing, _ operation: String) throws(KernelError) -> [NetlinkAttributes]? {
+    try send(listing.messageType, listing.attributes, flags: 0x300, operation)  // NLM_F_DUMP
+    var result: [NetlinkAttributes] = []
+    var isWhole = true
+    while true {
+      let answer = try receive(operation)
+      var rest = answer[...]
+      while rest.count >= 16 {
+        let header = Header(rest)
+        guard header.length >= 16, header.length <= rest.count else { throw KernelError(operation, errno: EPROTO) }
+        isWhole = isWhole && !header.isInterrupted
+        switch header.type {
+        case Header.done: return isWhole ? result : nil
+        case Header.error:
+          if header.error == ENOENT { return nil }
+          throw KernelError(operation, errno: header.error)
+        default:
+          result.append(NetlinkAttributes(rest[(rest.startIndex + 20)..<(rest.startIndex + max(20, header.length))]))
+        }
+        rest = rest.dropFirst((header.length + 3) & ~3)
+      }
+    }
+  }
+
+  /// Of a message of netlink: length, type, flags, sequence number and port; of NLMSG_ERROR also the error behind it.
+  private struct Header {
+    static let error: UInt16 = 2
+    static let done: UInt16 = 3
+    let length: Int
+    let type: UInt16
+    /// NLM_F_DUMP_INTR.
+    let isInterrupted: Bool
+    let error: Int32
+
+    /// - Precondition: at least 16 bytes.
+    init(_ message: ArraySlice<UInt8>) {
+      (length, type, isInterrupted, error) = message.withUnsafeBytes {
+        (
+          Int($0.loadUnaligned(fromByteOffset: 0, as: UInt32.self)), $0.loadUnaligned(fromByteOffset: 4, as: UInt16.self),
+          $0.loadUnaligned(fromByteOffset: 6, as: UInt16.self) & 0x10 != 0,
+          $0.count < 20 ? EPROTO : -$0.loadUnaligned(fromByteOffset: 16, as: Int32.self)
+        )
+      }
+    }
+  }
+
+  private borrowing func send(
+    _ type: UInt16, _ attributes: [(type: UInt16, text: String)], flags: UInt16, _ operation: String
+  ) throws(KernelError) {
     var body: [UInt8] = [1, 0, 0, 0]  // nfgenmsg: NFPROTO_INET
-    for (type, text) in question.attributes {
+    for (type, text) in attributes {
       let value = Array(text.utf8) + [0]
       append(UInt16(4 + value.count), to: &body)
       append(type, to: &body)
@@ -62,40 +156,22 @@ struct NetfilterSocket: ~Copyable {
     }
     var message: [UInt8] = []
     append(UInt32(16 + body.count), to: &message)
-    append(question.messageType, to: &message)
-    append(UInt16(1), to: &message)  // NLM_F_REQUEST: one object, one answer
+    append(10 << 8 | type, to: &message)  // NFNL_SUBSYS_NFTABLES
+    append(1 | flags, to: &message)  // NLM_F_REQUEST
     append(UInt32(1), to: &message)  // sequence number
     append(UInt32(0), to: &message)  // port: the socket's own
     message += body
-    guard send(file, message, message.count, 0) == message.count else { throw KernelError(operation, errno: errno) }
-
-    var answer = [UInt8](repeating: 0, count: 1 << 16)
-    let count = recv(file, &answer, answer.count, 0)
-    guard count >= 20 else { throw KernelError(operation, errno: count < 0 ? errno : EPROTO) }
-    return try attributes(of: answer[..<count], operation)
+    guard Glibc.send(file, message, message.count, 0) == message.count else { throw KernelError(operation, errno: errno) }
   }
 
-  /// The attributes of the one message that an answer holds: NLMSG_ERROR, or a header of 16 bytes, nfgenmsg and attributes.
-  private borrowing func attributes(
-    of answer: ArraySlice<UInt8>, _ operation: String
-  ) throws(KernelError) -> [UInt16: [UInt8]]? {
-    func number<T: FixedWidthInteger>(at offset: Int, as type: T.Type) -> T {
-      answer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: offset, as: type) }
+  private borrowing func receive(_ operation: String) throws(KernelError) -> [UInt8] {
+    // the kernel fills at most 32 KiB of what is asked for
+    let answer = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
+      repeat { count = recv(file, buffer.baseAddress!, buffer.count, 0) } while count < 0 && errno == EINTR
+      count = max(0, count)
     }
-    if number(at: 4, as: UInt16.self) == 2 {
-      let error = -number(at: 16, as: Int32.self)
-      if error == ENOENT { return nil }
-      throw KernelError(operation, errno: error)
-    }
-    var values: [UInt16: [UInt8]] = [:]
-    var at = 20
-    while at + 4 <= answer.count {
-      let length = Int(number(at: at, as: UInt16.self))
-      guard length >= 4, at + length <= answer.count else { throw KernelError(operation, errno: EPROTO) }
-      values[number(at: at + 2, as: UInt16.self) & 0x3FFF] = Array(answer[at + 4..<at + length])
-      at += (length + 3) & ~3
-    }
-    return values
+    if answer.count < 16 { throw KernelError(operation, errno: answer.isEmpty ? errno : EPROTO) }
+    return answer
   }
 
   private borrowing func append<T: FixedWidthInteger>(_ number: T, to bytes: inout [UInt8]) {

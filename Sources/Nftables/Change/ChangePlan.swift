@@ -39,6 +39,9 @@ public struct ChangePlan: Sendable {
     }
   }
 
+  /// The objects that its transactions make or change; some of them may be gone at its end.
+  public var touched: Set<ObjectName> { transactions.reduce(into: []) { $0.formUnion($1.touched) } }
+
   /// Whether the whole table is made anew, which misjudges new flows for the moment of the commit.
   public var replacesTable: Bool {
     transactions.contains { if case .replacement = $0 { true } else { false } }

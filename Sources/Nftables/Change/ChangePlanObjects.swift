@@ -1,7 +1,7 @@
 import PacketSpace
 
 /// A named object of a table, as rules and elements speak of it.
-enum ObjectName: Hashable {
+public enum ObjectName: Hashable, Sendable {
   case chain(String)
   /// Sets and maps share one space of names.
   case set(String)
@@ -112,6 +112,32 @@ extension Ruleset {
   var objects: Set<ObjectName> {
     Set(
       chains.map { .chain($0.name) } + sets.map { .set($0.name) } + maps.map { .set($0.name) } + limits.map { .limit($0.name) })
+  }
+
+  /// These chains, and what they speak of without what is in it: other chains without rules, sets and maps without elements.
+  public func excerpt(ofChains names: Set<String>) -> Ruleset {
+    var spokenOf: Set<ObjectName> = []
+    for chain in chains where names.contains(chain.name) {
+      for rule in chain.rules { rule.forEachReference { spokenOf.insert($0) } }
+    }
+    var result = Ruleset(tableName: tableName)
+    result.limits = limits.filter { spokenOf.contains(.limit($0.name)) }
+    for var set in sets where spokenOf.contains(.set(set.name)) {
+      set.elements = Elements(stride: set.types.count)
+      result.sets.append(set)
+    }
+    for var map in maps where spokenOf.contains(.set(map.name)) {
+      map.elements = VerdictElements(stride: map.types.count)
+      result.maps.append(map)
+    }
+    for chain in chains {
+      if names.contains(chain.name) {
+        result.chains.append(chain)
+      } else if spokenOf.contains(.chain(chain.name)) {
+        result.chains.append(Chain(chain.name))
+      }
+    }
+    return result
   }
 
   /// The same table with other names for some of its objects, here and wherever they are spoken of.

@@ -87,6 +87,15 @@ extension ChangePlan.Transaction {
     }
   }
 
+  /// The objects that it makes or changes.
+  var touched: Set<ObjectName> {
+    switch self {
+    case .replacement(let ruleset): ruleset.objects
+    case .edit(let edit):
+      Set(edit.flushed.map { .chain($0) } + edit.removed.map { .set($0.set) }).union(edit.added.objects)
+    }
+  }
+
   /// What the table is behind the transaction: a model of what the kernel does, to judge the states in between.
   public func applied(to ruleset: Ruleset) -> Ruleset {
     switch self {

@@ -1,0 +1,89 @@
+import Nftables
+import NftablesKernel
+import PacketSpace
+import TestSupport
+import Testing
+
+/// Reading back what was touched, without a listing of the table.
+@Suite(.requireNamespaces) struct ReadBackTests {
+  /// What the tables of all cases are made of is recognized, and listed by libnftables it is the same.
+  @Test(arguments: CompileCase.all) func whatWasLoadedIsThere(_ item: CompileCase) throws {
+    let planned = try item.compiled().ruleset
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      let plan = ChangePlan(live: nil, planned: planned)
+      try kernel.apply(plan)
+      // a named limit is for a listing to tell
+      let touched = plan.touched.filter { if case .limit = $0 { false } else { true } }
+      #expect(try kernel.holds(touched, of: planned))
+    }
+  }
+
+  /// One rule, element or object more, fewer or otherwise is seen.
+  @Test(arguments: [
+    "add rule inet cordon forward accept",
+    "insert rule inet cordon ingress/db ip saddr 10.9.9.9 accept",
+    "flush chain inet cordon ingress/db",
+    "flush chain inet cordon egress/web",
+    "add element inet cordon group-ipv4/web { 10.0.9.9 }",
+    "delete element inet cordon group-ipv4/web { 10.0.0.1 }",
+    "add element inet cordon list-ipv4/office { 9.9.9.0/24 }",
+    "delete element inet cordon list-ipv4/office { 203.0.113.0/24 }",
+    "add element inet cordon ingress-ipv4 { 10.0.9.9 : accept }",
+    "delete element inet cordon ingress-ipv4 { 10.0.0.1 }; add element inet cordon ingress-ipv4 { 10.0.0.1 : jump ingress/db }",
+    "add element inet cordon ingress-ipv4-prefixes { 10.0.11.0/24 : drop }",
+    "add chain inet cordon forward { policy drop; }",
+    "add chain inet cordon more",
+    "add chain inet cordon more { type filter hook input priority 0; }",
+    "add set inet cordon more { type ipv4_addr; }",
+    "add map inet cordon more { type ipv4_addr : verdict; }",
+    "add table inet cordon { flags dormant; }",
+    "delete table inet cordon",
+  ]) func whatSomebodyChangedIsSeen(_ change: String) throws {
+    let planned = try CompiledPolicy(
+      """
+      prefix-lists:
+        office: [203.0.113.0/24, 198.51.100.0/25, 192.0.2.7-192.0.2.9, 255.255.255.0/24, "2001:db8::/32"]
+      groups:
+        web: { ingress: [{ allow: [http, https], from: any }, { allow: ssh, from: office }] }
+        db: { type: advanced, ingress: [{ allow: mysql, from: web }, { allow: [tcp/1-5, tcp/9-11, udp/7], from: office, source-ports: [1, 4-6] }] }
+      instances:
+        web-1: { addresses: [10.0.0.1, "fd00::1"], groups: web }
+        web-2: { addresses: 10.0.0.2, groups: web }
+        db-1: { addresses: [10.0.1.1, 10.0.2.0/24, "fd00::2"], groups: db, interface: tap0 }
+
+      """
+    ).ruleset
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      let plan = ChangePlan(live: nil, planned: planned)
+      try kernel.apply(plan)
+      #expect(try kernel.holds(plan.touched, of: planned))
+      let done = try Shell.run(["nft", change])
+      #expect(done.status == 0, "\(done.stderr)")
+      #expect(try !kernel.holds(plan.touched, of: planned))
+    }
+  }
+
+  /// After each of many changes in phases, what they touched is as planned, and before them it wasn't.
+  @Test(arguments: 0..<3) func changesAreThere(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: 53_000 + number)
+    var changes = try PolicyChanges(using: &generator)
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      var live = changes.compiled.ruleset
+      try kernel.apply(ChangePlan(live: nil, planned: live))
+      for step in 0..<15 {
+        try changes.change(using: &generator)
+        let planned = changes.compiled.ruleset
+        let plan = ChangePlan(live: live, planned: planned)
+        let touched = plan.touched.filter { if case .limit = $0 { false } else { true } }
+        let before = try kernel.holds(touched, of: planned)
+        #expect(before == plan.transactions.isEmpty, "\(generator) step \(step)")
+        try kernel.apply(plan)
+        #expect(try kernel.holds(touched, of: planned), "\(generator) step \(step) \(plan.summary)")
+        live = planned
+      }
+    }
+  }
+}
