@@ -65,13 +65,19 @@ public struct IntervalSet: Hashable, Sendable {
   public var isEmpty: Bool { intervals.isEmpty }
 
   public func contains(_ value: UInt128) -> Bool {
+    let place = firstPlace(endingFrom: value)
+    return place < intervals.count && intervals[place].lower <= value
+  }
+
+  /// Where the first interval stands that ends at `value` or behind it; `intervals.count` where none does.
+  private func firstPlace(endingFrom value: UInt128) -> Int {
     var low = 0
     var high = intervals.count
     while low < high {
       let middle = (low + high) / 2
       if intervals[middle].upper < value { low = middle + 1 } else { high = middle }
     }
-    return low < intervals.count && intervals[low].lower <= value
+    return low
   }
 
   public func union(_ other: IntervalSet) -> IntervalSet {
@@ -95,7 +101,7 @@ public struct IntervalSet: Hashable, Sendable {
 
   public func subtracting(_ other: IntervalSet) -> IntervalSet {
     var result: [Interval] = []
-    var j = 0
+    var j = intervals.first.map { other.firstPlace(endingFrom: $0.lower) } ?? 0
     for a in intervals {
       var lower = a.lower
       var done = false
@@ -117,6 +123,21 @@ public struct IntervalSet: Hashable, Sendable {
     return IntervalSet(result)
   }
 
-  public func isSubset(of other: IntervalSet) -> Bool { subtracting(other).isEmpty }
-  public func isDisjoint(with other: IntervalSet) -> Bool { intersection(other).isEmpty }
+  public func isSubset(of other: IntervalSet) -> Bool {
+    // neighbours are joined, so an interval of a subset lies in one of the other's
+    intervals.allSatisfy { interval in
+      let place = other.firstPlace(endingFrom: interval.lower)
+      return place < other.intervals.count && other.intervals[place].lower <= interval.lower
+        && interval.upper <= other.intervals[place].upper
+    }
+  }
+
+  public func isDisjoint(with other: IntervalSet) -> Bool {
+    // by the shorter one's intervals
+    if other.intervals.count < intervals.count { return other.isDisjoint(with: self) }
+    return intervals.allSatisfy { interval in
+      let place = other.firstPlace(endingFrom: interval.lower)
+      return place == other.intervals.count || interval.upper < other.intervals[place].lower
+    }
+  }
 }

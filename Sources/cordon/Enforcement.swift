@@ -7,13 +7,22 @@ struct Enforcement {
   let planned: Ruleset
   let plan: ChangePlan
 
+  /// The kernel's generation before the table was read.
+  private let generation: UInt32
+
   /// Plans for the table as it is now.
   ///
-  /// - Parameter replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
-  init(_ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel) throws {
+  /// - Parameters:
+  ///   - replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
+  ///   - kept: the table as it is known to be without a listing, where it is.
+  init(
+    _ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel,
+    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }
+  ) throws {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
-    live = try LiveTable.read(kernel, name)
+    generation = try kernel.generation()
+    live = try kept(kernel) ?? LiveTable.read(kernel, name)
     let isForeign = try kernel.ownership(of: name) == .foreign
     self.planned = planned
     plan = ChangePlan(live: live, planned: planned, replacing: replacing || isForeign)
@@ -30,14 +39,27 @@ struct Enforcement {
       if plan.transactions.count > 1 { throw Refusal("\(error); \(restore(&kernel))") }
       throw error
     }
-    let generation = try kernel.generation()
+    let reached = try kernel.generation()
+    if try isInForce(&kernel, reached) { return reached }
     let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: planned)
-    if rest.isEmpty { return generation }
+    if rest.isEmpty { return reached }
     Terminal.error(rest.text())
     // where nothing was enforced before, what was proved and loaded is better than nothing again
     let now = live == nil ? "it is left as the kernel took it" : restore(&kernel)
     throw Refusal(
       "the kernel took the ruleset, and table inet \(planned.tableName) is not what was meant: the difference is above; \(now)")
+  }
+
+  /// Whether what the plan touched is as planned, where nobody else changed anything and so the rest is as it was; false also where
+  /// that isn't known without a listing.
+  private func isInForce(_ kernel: inout Kernel, _ reached: UInt32) throws -> Bool {
+    if live == nil || plan.replacesTable || reached != generation &+ UInt32(plan.transactions.count) { return false }
+    // a listing takes no longer where most of the table was touched
+    let touched = plan.touched
+    let rules = planned.chains.reduce((all: 0, touched: 0)) {
+      ($0.all + $1.rules.count, $0.touched + (touched.contains(.chain($1.name)) ? $1.rules.count : 0))
+    }
+    return try rules.touched * 3 <= rules.all && kernel.holds(touched, of: planned)
   }
 
   /// Puts the table back as it was, and says whether it is.

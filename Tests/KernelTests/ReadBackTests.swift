@@ -1,6 +1,7 @@
 import Nftables
 import NftablesKernel
 import PacketSpace
+import PolicyCompiler
 import TestSupport
 import Testing
 
@@ -62,6 +63,50 @@ import Testing
       let done = try Shell.run(["nft", change])
       #expect(done.status == 0, "\(done.stderr)")
       #expect(try !kernel.holds(plan.touched, of: planned))
+    }
+  }
+
+  /// A table that was written before is the same again, read beside the one that is planned now; and of its text only what differs
+  /// is read.
+  @Test(arguments: 0..<4) func whatWasWrittenIsReadBesideThePlanned(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: 54_000 + number)
+    var changes = try PolicyChanges(using: &generator, host: number == 3)
+    for step in 0..<25 {
+      let before = changes.compiled
+      try changes.change(using: &generator)
+      let after = changes.compiled
+      let texts = [before, after].map { $0.compilation.text() }
+      let objects = try #require(TextObjects(texts[0]))
+      var isRead = false
+      let found: Ruleset? = try objects.ruleset(beside: after.ruleset, text: texts[1]) { excerpt -> Ruleset? in
+        isRead = true
+        #expect(excerpt.count < texts[0].count)
+        let json = try #require(try PrivateNamespace.list(text: excerpt, table: "cordon"), "\(generator) step \(step)")
+        return try JSONReader.read(json, table: "cordon")
+      }
+      #expect(found != nil)
+      let difference = RulesetDifference.compare(live: found, planned: before.ruleset)
+      #expect(difference.isEmpty, "\(generator) step \(step)\n\(difference.text())")
+      if texts[0] == texts[1] { #expect(!isRead) }
+    }
+  }
+
+  /// What isn't such a text is none.
+  @Test func otherTextsAreRefused() throws {
+    let text = String(
+      decoding: try CompiledPolicy("groups: { a: { members: [10.0.0.1, 10.0.0.2] } }").compilation.text(), as: UTF8.self)
+    #expect(TextObjects(Array(text.utf8)) != nil)
+    for (old, new) in [
+      ("  chain", "\tchain"), ("    ct", "  ct"), ("}\n", ""), ("chain forward {", "chain forward { }"),
+      ("  map", "  flowtable"),
+    ] {
+      #expect(text.contains(old))
+      let isText = TextObjects(Array(text.replacing(old, with: new).utf8)) != nil
+      #expect(!isText, "\(old)")
+    }
+    for length in 0..<text.utf8.count - 1 {
+      let isText = TextObjects(Array(text.utf8.prefix(length))) != nil
+      #expect(!isText, "\(length)")
     }
   }
 

@@ -48,8 +48,9 @@ struct ElementProof {
     let difference = RulesetDifference.compare(live: after, planned: planned)
     // where more changes than these elements, they don't lead to the planned table, and every lookup that changes counts
     let leadsToPlan =
-      stages.count == 1 && difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
+      difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
       && difference.sets.allSatisfy { $0.presence == .removed }
+    let changedSets = Set(stages.joined().filter { !$0.isMap }.map { ObjectName.set($0.name) })
     var state = before
     for stage in stages {
       let next = stage.reduce(state) { $1.applied(to: $0) }
@@ -58,7 +59,8 @@ struct ElementProof {
         if chains[0].isEmpty && chains[1].isEmpty { continue }
         guard chains[0].count == 1, chains[1].count == 1 else { return false }
         guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
-        if try !holds(stage, state, next, chains[0][0].name, leadsToPlan) { return false }
+        let known = leadsToPlan ? changedSets : nil
+        if try !holds(stage, state, next, chains[0][0].name, changedSets: known) { return false }
       }
       state = next
     }
@@ -66,13 +68,15 @@ struct ElementProof {
   }
 
   /// Whether a stage holds for the packets of one base chain.
+  ///
+  /// - Parameter changedSets: the sets that change in any stage, where nothing but the stages makes the planned table of the one
+  ///   before; else nil.
   private mutating func holds(
-    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ leadsToPlan: Bool
+    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, changedSets: Set<ObjectName>?
   ) throws(DiagramBudgetExceeded) -> Bool {
     var live = PossibleOutcomes([before])
     var possible = PossibleOutcomes([old, new])
     var final = PossibleOutcomes([planned])
-    let changedSets = Set(stage.filter { !$0.isMap }.map { ObjectName.set($0.name) })
     var pairs = 0
     for family in IPFamily.allCases {
       let changed = stage.filter { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
@@ -85,10 +89,11 @@ struct ElementProof {
           pairs += 1
           if pairs > ElementProof.mostPairs { return false }
           let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
-          if leadsToPlan {
-            // where at most one lookup can find two things, a packet is judged by one table or by the other
+          // where one lookup at most can find two things, and what is found is all that differs, a packet is judged by the live
+          // table or by the planned one
+          if let changedSets, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
             let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
-            let targets = [found[1], found[2]].flatMap { $0.values.compactMap { $0 } }
+            let targets = found.flatMap { $0.values.compactMap { $0 } }
             if differing.count <= 1, !targets.contains(where: { possible.leads($0, to: changedSets) }),
               !possible.baseLeads(base, to: changedSets)
             {

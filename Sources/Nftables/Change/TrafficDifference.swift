@@ -71,12 +71,18 @@ public struct TrafficComparison {
       && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
     let sources = classes(before, after, .source)
     let destinations = classes(before, after, .destination)
-    var changed: [[Int: Diagram]] = [[:], [:]]
+    // of a class whose chains decide otherwise than before: the addresses of the other end for which they do
+    var touched: [[Int: IntervalSet]] = [[:], [:]]
     if isSameBase {
       for (axis, classes) in [sources, destinations].enumerated() {
-        for (place, own) in classes.enumerated() where !own.isSame { changed[axis][place] = try differing(own) }
+        let other = axis == 0 ? PacketAxis.destination : .source
+        for (place, own) in classes.enumerated() where !own.isSame {
+          let changes = try differing(own)
+          touched[axis][place] = store.values(other, in: changes) { $0 != 0 }
+        }
       }
     }
+    let changedDestinations = destinations.indices.filter { !isSameBase || !destinations[$0].isSame }
     var boxes: [TrafficDifference.Kind: [PacketBox]] = [:]
     defer {
       for kind in TrafficDifference.Kind.allCases {
@@ -87,15 +93,19 @@ public struct TrafficComparison {
     }
     for family in IPFamily.allCases {
       for (first, source) in sources.enumerated() where source.family == family {
-        for (second, destination) in destinations.enumerated() where destination.family == family {
-          if isSameBase && source.isSame && destination.isSame { continue }
-          let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
-            .narrowed(.destination, toAddresses: destination.values, of: family)
+        let isSameSource = isSameBase && source.isSame
+        for second in isSameSource ? changedDestinations : Array(destinations.indices) {
+          let destination = destinations[second]
+          if destination.family != family { continue }
           if isSameBase, source.isSame != destination.isSame {
             // one chain is another than before: nothing changes but where it decides otherwise
-            let changes = source.isSame ? changed[1][second]! : changed[0][first]!
-            if try store.overlay(box, changes, on: .leaf(0)) == .leaf(0) { continue }
+            let isElsewhere =
+              source.isSame
+              ? touched[1][second]!.isDisjoint(with: source.values) : touched[0][first]!.isDisjoint(with: destination.values)
+            if isElsewhere { continue }
           }
+          let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
+            .narrowed(.destination, toAddresses: destination.values, of: family)
           let old = try TrafficComparison.outcome(
             before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a })
           let new = try TrafficComparison.outcome(

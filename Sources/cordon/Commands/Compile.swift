@@ -89,11 +89,14 @@ struct Compile: ParsableCommand {
     let folder = try state.folder(of: compilation.ruleset.tableName)
     var store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
-    let enforcement = try Enforcement(compilation.ruleset, replacing: replace, adopting: adopt, &kernel)
+    let text = compilation.text()
+    let enforcement = try Enforcement(compilation.ruleset, replacing: replace, adopting: adopt, &kernel) {
+      try folder.inForce(beside: compilation.ruleset, text: text, $0)
+    }
     let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
     try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil))
-    if check { try kernel.check(compilation.text()) }
-    let pending = try store?.record(compilation.text(), StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
+    if check { try kernel.check(text) }
+    let pending = try store?.record(text, StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
       try enforcement.carryOut(&$0)
     }
     store = nil

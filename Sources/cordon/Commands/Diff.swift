@@ -21,18 +21,23 @@ struct Diff: ParsableCommand {
   @Option(help: ArgumentHelp("Compare with that .nft file or policy.", valueName: "file"))
   var against: String?
 
+  @OptionGroup var state: StateOptions
+
   func run() throws {
     let (compilation, _) = try policy.compile(target)
-    let live = try other()
+    let live = try other(compilation)
     let difference = DifferenceReport(live: live, planned: compilation.ruleset, compilation.policy)
     try Status.refusing(policy.outputFormat) { try Terminal.output(difference.text(policy.outputFormat)) }
     if !difference.isEmpty { throw Status.differs }
   }
 
-  private func other() throws -> Ruleset? {
+  private func other(_ compilation: Compilation) throws -> Ruleset? {
     guard let against else {
       return try Status.refusing(policy.outputFormat) {
-        try LiveTable.read(try Kernel(), target.table)
+        let kernel = try Kernel()
+        // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
+        let kept = try? state.folder(of: target.table).inForce(beside: compilation.ruleset, text: compilation.text(), kernel)
+        return try kept ?? LiveTable.read(kernel, target.table)
       }
     }
     if against.hasSuffix(".nft") {

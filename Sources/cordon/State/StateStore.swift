@@ -251,6 +251,25 @@ struct StateStore: ~Copyable {
   }
 }
 
+extension StateFolder {
+  /// The kernel's table from what is kept of it, without listing it: where no generation has come since it was read back. Nil where
+  /// it must be listed.
+  ///
+  /// - Parameters:
+  ///   - planned: a table with which it has most in common.
+  ///   - text: the planned table's.
+  func inForce(beside planned: Ruleset, text: [UInt8], _ kernel: borrowing Kernel) throws -> Ruleset? {
+    guard let index = try StateStore.index(self), let state = index.currentState, state.origin == .applied,
+      index.generation == (try StateStore.generation(kernel)), let kept = try StateStore.text(state, self)
+    else { return nil }
+    if kept == text { return planned }
+    // what can't be read so can be listed
+    return try? TextObjects(kept)?.ruleset(beside: planned, text: text) { excerpt in
+      try LiveTable.read(text: excerpt, table: table)
+    }
+  }
+}
+
 /// Where a ruleset comes from.
 struct StateOrigin {
   var policies: [AppliedState.PolicyFile]

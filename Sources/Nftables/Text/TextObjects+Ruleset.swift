@@ -1,0 +1,140 @@
+import PacketSpace
+
+extension TextObjects {
+  /// A table that was written as a text before, by what it has in common with a planned one: only what differs has to be read.
+  ///
+  /// - Parameters:
+  ///   - text: the planned table's, by the same writer.
+  ///   - read: what a text of a few objects comes to, as a listing says it; nil where that can't be said.
+  /// - Returns: nil where it can't be said.
+  public func ruleset<E: Error>(
+    beside planned: Ruleset, text: [UInt8], read: ([UInt8]) throws(E) -> Ruleset?
+  ) throws(E) -> Ruleset? {
+    guard let other = TextObjects(text) else { return nil }
+    let names = Set(objects.map(\.name))
+    var differing: Set<ObjectName> = []
+    // of sets and maps that differ in nothing but elements: the planned elements that they have too, by their places
+    var common: [ObjectName: [Int]] = [:]
+    var texts: [ArraySlice<UInt8>] = []
+    for object in objects {
+      let their = other[object.name]
+      if their == object.bytes { continue }
+      differing.insert(object.name)
+      if let parts = their.flatMap({ TextObjects.parts(object.bytes, $0) }) {
+        common[object.name] = parts.common
+        texts.append(parts.rest[...])
+      } else {
+        texts.append(object.bytes)
+      }
+    }
+    var before = Ruleset(tableName: planned.tableName)
+    if !differing.isEmpty {
+      guard let found = try read(excerpt(texts, without: differing, table: planned.tableName)) else { return nil }
+      before = found
+    }
+    func isSame(_ name: ObjectName) -> Bool { names.contains(name) && !differing.contains(name) }
+    func isWhole(_ name: ObjectName) -> Bool { differing.contains(name) && common[name] == nil }
+    var result = Ruleset(tableName: planned.tableName)
+    result.limits = planned.limits.filter { isSame(.limit($0.name)) } + before.limits.filter { isWhole(.limit($0.name)) }
+    result.chains = planned.chains.filter { isSame(.chain($0.name)) } + before.chains.filter { isWhole(.chain($0.name)) }
+    result.sets = planned.sets.filter { isSame(.set($0.name)) } + before.sets.filter { isWhole(.set($0.name)) }
+    result.maps = planned.maps.filter { isSame(.set($0.name)) } + before.maps.filter { isWhole(.set($0.name)) }
+    for var set in before.sets {
+      guard let places = common[.set(set.name)], let their = planned.sets.first(where: { $0.name == set.name }) else {
+        continue
+      }
+      if places.contains(where: { $0 >= their.elements.count }) { return nil }
+      for place in places { set.elements.append(contentsOf: their.elements[place]) }
+      result.sets.append(set)
+    }
+    for var map in before.maps {
+      guard let places = common[.set(map.name)], let their = planned.maps.first(where: { $0.name == map.name }) else {
+        continue
+      }
+      if places.contains(where: { $0 >= their.elements.count }) { return nil }
+      for place in places {
+        map.elements.append(contentsOf: their.elements.keys[place], verdict: their.elements.verdicts[place])
+      }
+      result.maps.append(map)
+    }
+    return result.objects == names ? result : nil
+  }
+
+  /// Of two texts of a set or map that are declared alike: which elements of the second the first has too, and the text of the first
+  /// with the rest of its elements alone. Nil where they aren't such texts.
+  private static func parts(_ own: ArraySlice<UInt8>, _ their: ArraySlice<UInt8>) -> (common: [Int], rest: [UInt8])? {
+    guard let own = SetText(own), let their = SetText(their), own.head == their.head else { return nil }
+    let places = Dictionary(their.elements.enumerated().map { ($1, $0) }) { first, _ in first }
+    var common: [Int] = []
+    var rest: [ArraySlice<UInt8>] = []
+    for element in own.elements {
+      if let place = places[element] { common.append(place) } else { rest.append(element) }
+    }
+    let elements = rest.isEmpty ? [] : Array("    elements = { ".utf8) + rest.joined(separator: [0x2C]) + Array(" }\n".utf8)
+    return (common, own.head + elements + Array("  }".utf8))
+  }
+
+  /// The text of a set or map: up to its elements, and its elements.
+  private struct SetText {
+    let head: ArraySlice<UInt8>
+    let elements: [ArraySlice<UInt8>]
+
+    init?(_ text: ArraySlice<UInt8>) {
+      guard text.starts(with: Array("  set ".utf8)) || text.starts(with: Array("  map ".utf8)) else { return nil }
+      let start = Array("    elements = {".utf8)
+      // the third line or the fourth
+      var at = text.startIndex
+      for _ in 0..<4 {
+        if text[at...].starts(with: start) { break }
+        at = text[at...].firstIndex(of: 0x0A).map { $0 + 1 } ?? text.endIndex
+      }
+      guard text[at...].starts(with: start), let end = text.lastIndex(of: UInt8(ascii: "}")),
+        let last = text[..<end].lastIndex(of: UInt8(ascii: "}"))
+      else { return nil }
+      head = text[..<at]
+      elements = text[(at + start.count)..<last].split(separator: UInt8(ascii: ",")).map { element in
+        let blank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x0A }
+        let front = element.drop(while: blank)
+        return front[..<(front.lastIndex { !blank($0) }.map { $0 + 1 } ?? front.startIndex)]
+      }
+    }
+  }
+
+  /// A text of objects, with those that they speak of declared and empty.
+  private func excerpt(_ texts: [ArraySlice<UInt8>], without written: Set<ObjectName>, table: String) -> [UInt8] {
+    var bytes = Array("table inet \(table) {\n".utf8)
+    var spokenOf: Set<ObjectName> = []
+    for text in texts {
+      bytes += text + [0x0A]
+      TextObjects.forEachReference(text) { spokenOf.insert($0) }
+    }
+    for object in objects where spokenOf.contains(object.name) && !written.contains(object.name) {
+      switch object.name {
+      case .chain(let name): bytes += Array("  chain \(name) {\n  }\n".utf8)
+      case .set: bytes += SetText(object.bytes).map { $0.head + Array("  }".utf8) } ?? object.bytes
+      case .limit: bytes += object.bytes
+      }
+      bytes.append(0x0A)
+    }
+    return bytes + Array("}\n".utf8)
+  }
+
+  /// Calls `body` with what stands behind `@`, `jump`, `goto` and `limit name`; between quotation marks stands no such word, but the
+  /// name of a limit.
+  private static func forEachReference(_ text: ArraySlice<UInt8>, _ body: (ObjectName) -> Void) {
+    var isQuoted = false
+    var previous = ArraySlice<UInt8>()
+    for word in text.split(whereSeparator: { $0 == 0x20 || $0 == 0x0A || $0 == UInt8(ascii: ",") }) {
+      defer { previous = word }
+      if word.count(where: { $0 == UInt8(ascii: "\"") }) % 2 == 1 { isQuoted.toggle() }
+      if isQuoted { continue }
+      if previous.elementsEqual("jump".utf8) || previous.elementsEqual("goto".utf8) {
+        body(.chain(String(decoding: word, as: UTF8.self)))
+      } else if previous.elementsEqual("name".utf8) {
+        body(.limit(String(decoding: word.filter { $0 != UInt8(ascii: "\"") }, as: UTF8.self)))
+      } else if word.first == UInt8(ascii: "@") {
+        body(.set(String(decoding: word.dropFirst(), as: UTF8.self)))
+      }
+    }
+  }
+}
