@@ -132,12 +132,14 @@ public struct IntervalSet: Hashable, Sendable {
     }
   }
 
+  public func overlaps(_ interval: Interval) -> Bool {
+    let place = firstPlace(endingFrom: interval.lower)
+    return place < intervals.count && intervals[place].lower <= interval.upper
+  }
+
   public func isDisjoint(with other: IntervalSet) -> Bool {
     // by the shorter one's intervals
     if other.intervals.count < intervals.count { return other.isDisjoint(with: self) }
-    return intervals.allSatisfy { interval in
-      let place = other.firstPlace(endingFrom: interval.lower)
-      return place == other.intervals.count || interval.upper < other.intervals[place].lower
-    }
+    return !intervals.contains { other.overlaps($0) }
   }
 }

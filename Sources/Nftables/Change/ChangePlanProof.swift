@@ -59,8 +59,10 @@ struct ElementProof {
         if chains[0].isEmpty && chains[1].isEmpty { continue }
         guard chains[0].count == 1, chains[1].count == 1 else { return false }
         guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
-        let known = leadsToPlan ? changedSets : nil
-        if try !holds(stage, state, next, chains[0][0].name, changedSets: known) { return false }
+        let base = chains[0][0].name
+        var isRight = leadsToPlan ? try holds(stage, state, next, base, changedSets: changedSets) : nil
+        if isRight == nil { isRight = try holds(stage, state, next, base, changedSets: nil) }
+        if isRight != true { return false }
       }
       state = next
     }
@@ -71,9 +73,10 @@ struct ElementProof {
   ///
   /// - Parameter changedSets: the sets that change in any stage, where nothing but the stages makes the planned table of the one
   ///   before; else nil.
+  /// - Returns: nil where that can't be said with `changedSets`, and may be without.
   private mutating func holds(
     _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, changedSets: Set<ObjectName>?
-  ) throws(DiagramBudgetExceeded) -> Bool {
+  ) throws(DiagramBudgetExceeded) -> Bool? {
     var live = PossibleOutcomes([before])
     var possible = PossibleOutcomes([old, new])
     var final = PossibleOutcomes([planned])
@@ -82,8 +85,17 @@ struct ElementProof {
       let changed = stage.filter { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
       if changed.isEmpty { continue }
       let tables = [before, old, new, planned]
-      let sources = ElementProof.classes(tables, base, .source, family, changed)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed)
+      // where a changed set is met by some chains only, addresses that lead to others need no class of their own
+      var known: [Verdict: Bool] = [:]
+      let matters: (Verdict) -> Bool = { verdict in
+        guard let changedSets else { return true }
+        if let matters = known[verdict] { return matters }
+        let matters = possible.leads(verdict, to: changedSets)
+        known[verdict] = matters
+        return matters
+      }
+      let sources = ElementProof.classes(tables, base, .source, family, changed, matters)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, matters)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
           pairs += 1
@@ -100,6 +112,7 @@ struct ElementProof {
               continue
             }
           }
+          if changedSets != nil, source.isRest || destination.isRest { return nil }
           let a = try live.baseChain(base, [found[0]], &store)
           let b = try possible.baseChain(base, [found[1], found[2]], &store)
           let c = try final.baseChain(base, [found[3]], &store)
@@ -121,14 +134,19 @@ struct ElementProof {
     var values: IntervalSet
     /// Whether an element with them changes.
     var isChanged: Bool
+    /// Whether no element is known of them: what doesn't matter was left out.
+    var isRest: Bool
     /// For each table what its maps find.
     var found: [[String: Verdict?]]
   }
 
   private static func classes(
-    _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange]
+    _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange],
+    _ matters: (Verdict) -> Bool
   ) -> [Class] {
-    var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
+    let changed = changes.flatMap(\.changedKeys.intervals)
+    let changedValues = IntervalSet(changed)
+    var labelled: [(interval: Interval, label: Int32)] = changed.map { ($0, 0) }
     // what a label stands for; the first is a change
     var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil]
     var nothing = tables.map { _ in [String: Verdict?]() }
@@ -138,16 +156,18 @@ struct ElementProof {
         if map.types != [family == .ipv4 ? .ipv4Address : .ipv6Address] { continue }
         var labels: [Verdict: Int32] = [:]
         for (index, verdict) in map.elements.verdicts.enumerated() {
+          let key = map.elements.keys.intervals[index]
+          if !matters(verdict), !changedValues.overlaps(key) { continue }
           if labels[verdict] == nil {
             labels[verdict] = Int32(meanings.count)
             meanings.append((number, map.name, verdict))
           }
-          labelled.append((map.elements.keys[index].first!, labels[verdict]!))
+          labelled.append((key, labels[verdict]!))
         }
       }
     }
     return IntervalPartition.classes(labelled, of: Interval(0, family.maximum)).map { labels, values in
-      var result = Class(values: values, isChanged: false, found: nothing)
+      var result = Class(values: values, isChanged: false, isRest: labels.isEmpty, found: nothing)
       for label in labels {
         if let (table, map, verdict) = meanings[Int(label)] {
           result.found[table][map] = .some(verdict)

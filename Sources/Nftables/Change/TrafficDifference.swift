@@ -50,13 +50,14 @@ public struct TrafficComparison {
     sameness = Sameness(live, planned)
   }
 
-  /// - Parameter limit: how many boxes are looked for before the rest is left.
+  /// - Parameter limit: how many boxes of a kind are looked for at a hook before the rest of them is left: what opens is found
+  ///   however much closes.
   public static func compare(
-    live: Ruleset, planned: Ruleset, limit: Int = 1000
+    live: Ruleset, planned: Ruleset, limit: Int = 500
   ) throws(DiagramBudgetExceeded) -> TrafficDifference {
     var comparison = TrafficComparison(live: live, planned: planned)
     var result = TrafficDifference()
-    for hook in Hook.allCases where result.isComplete { try comparison.compare(hook, limit, &result) }
+    for hook in Hook.allCases { try comparison.compare(hook, limit, &result) }
     return result
   }
 
@@ -117,7 +118,7 @@ public struct TrafficComparison {
             store.forEachBox(here, kind.rawValue) { packets in
               // what no packet can be is no change
               if packets.example() == nil { return true }
-              if boxes.values.reduce(0, { $0 + $1.count }) == limit {
+              if boxes[kind]?.count == limit {
                 result.isComplete = false
                 return false
               }
@@ -125,7 +126,7 @@ public struct TrafficComparison {
               return true
             }
           }
-          if !result.isComplete { return }
+          if TrafficDifference.Kind.allCases.allSatisfy({ boxes[$0]?.count == limit }) { return }
         }
       }
     }
