@@ -79,7 +79,7 @@ import Testing
     var prover = ExpectationProver(policy)
     let found = try prover.prove(0)
     if let broken { #expect(found != nil, "broken by \(broken)\n\(text)") }
-    guard let packet = found?.packet else { return }
+    guard let packet = found?.refutation.packet else { return }
     // the witness is of the claim, and is decided otherwise
     #expect(claim.services.contains { $0.matches(packet) } && packet.source != packet.destination)
     #expect(policy.addresses(claim.from, except: claim.exceptFrom).contains(packet.source))
@@ -109,5 +109,25 @@ import Testing
     let shown = PlainRenderer().render(broken.map(policy.diagnostic), in: compiled.sources)
     #expect(shown.contains("expected allow, but `tcp 10.0.0.2:40000 -> 10.0.0.1:443` is denied"), "\(shown)")
     #expect(shown.contains("expected deny, but `tcp 10.0.0.1:40000 -> 10.0.0.2:3306` is allowed"), "\(shown)")
+  }
+
+  @Test("an instance that is bound to a link sends by that one, so its groups are what decides")
+  func boundToALink() throws {
+    let text = """
+      groups:
+        web: { ingress: [{ allow: https, from: any }], egress: [{ deny: smtp, to: any }] }
+      instances:
+        web-1: { addresses: 10.0.0.1, groups: web, interface: tap3 }
+      expect:
+        - { allow: [https, smtp], from: web-1, to: any }
+      """
+    let compiled = try CompiledPolicy(text)
+    let policy = compiled.compilation.policy
+    var prover = ExpectationProver(policy)
+    let shown = PlainRenderer().render(try prover.prove().map(policy.diagnostic), in: compiled.sources)
+    #expect(shown.contains(":25, in by tap3` is denied") && shown.contains("egress rule 1 of `web`"), "\(shown)")
+    var explainer = Explainer(policy)
+    let cases = try explainer.cases(policy.expectations[0]).cases
+    #expect(cases.map(\.decision.isAllowed) == [false, true])
   }
 }

@@ -47,13 +47,15 @@ extension Policy {
   /// A broken claim as a diagnostic: the packet, its way, and how much else is wrong.
   public func diagnostic(_ broken: BrokenExpectation) -> Diagnostic {
     let claim = expectations[broken.expectation]
-    let answer = broken.decision.isAllowed ? "allowed" : "denied"
-    var notes = self.notes(broken.packet, broken.decision)
-    if broken.ends > 1 {
-      notes.append(.init("it is broken at \(broken.ends - 1) more ends, of addresses with other groups or on the other side"))
+    let (packet, decision) = (broken.refutation.packet, broken.refutation.decision)
+    let answer = decision.isAllowed ? "allowed" : "denied"
+    var notes = self.notes(packet, decision)
+    if broken.refutation.ends > 1 {
+      notes.append(
+        .init("it is broken at \(broken.refutation.ends - 1) more ends, of addresses with other groups or on the other side"))
     }
     return Diagnostic(
-      .error, "broken-expectation", "expected \(claim.action.rawValue), but `\(broken.packet)` is \(answer)", at: claim.range,
+      .error, "broken-expectation", "expected \(claim.action.rawValue), but `\(packet)` is \(answer)", at: claim.range,
       help: "change the rule that decides it, or the expectation", notes: notes)
   }
 }

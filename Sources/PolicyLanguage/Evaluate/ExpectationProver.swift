@@ -4,7 +4,12 @@ public import PacketSpace
 public struct BrokenExpectation: Sendable {
   /// Index into `Policy.expectations`.
   public var expectation: Int
-  /// A first packet that the claim speaks of and that is decided otherwise.
+  public var refutation: Refutation
+}
+
+/// What shows that a claim doesn't hold.
+public struct Refutation: Sendable {
+  /// A first packet that the claim speaks of and that is decided otherwise. It comes by its source's own link.
   public var packet: Packet
   /// How the packet is decided, and by what.
   public var decision: Decision
@@ -44,20 +49,23 @@ public struct ExpectationProver: Sendable {
 
   /// Whether one claim holds: nil where it does. What it takes depends on this claim alone.
   public mutating func prove(_ index: Int) throws(DiagramBudgetExceeded) -> BrokenExpectation? {
+    try refute(policy.expectations[index]).map { BrokenExpectation(expectation: index, refutation: $0) }
+  }
+
+  /// The same of any claim in the policy's terms.
+  public mutating func refute(_ claim: Expectation) throws(DiagramBudgetExceeded) -> Refutation? {
     if store.count > 1 << 16 {
       store = DiagramStore()
       ends = [:]
     }
-    let claim = policy.expectations[index]
     let sources = policy.addresses(claim.from, except: claim.exceptFrom)
     let destinations = policy.addresses(claim.to, except: claim.exceptTo)
     var meant = Diagram.leaf(0)
     for box in diagrams.boxes(claim, sources, destinations) { meant = try store.overlay(box, .leaf(1), on: meant) }
     let broken = try claim.action == .allow ? denied(meant, sources, destinations) : allowed(meant, sources, destinations)
     let packets = broken.compactMap { store.witness($0, 1, endsDiffer: true) }
-    guard let packet = packets.first else { return nil }
-    let decision = evaluator.decide(packet, on: .forwarded)
-    return BrokenExpectation(expectation: index, packet: packet, decision: decision, ends: packets.count)
+    guard let packet = packets.first.map(evaluator.comingByItsLink) else { return nil }
+    return Refutation(packet: packet, decision: evaluator.decide(packet, on: .forwarded), ends: packets.count)
   }
 
   /// What of `meant` an end denies: a diagram an end.

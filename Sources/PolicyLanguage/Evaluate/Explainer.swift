@@ -99,7 +99,7 @@ public struct Explainer: Sendable {
   private func explained(_ order: [[Int]], _ boxes: [[Int]: [PacketBox]]) -> [ExplainedCase] {
     let cases = order.map { key in
       let packets = PacketBox.merged(boxes[key]!)
-      let example = packets.lazy.compactMap { $0.example(endsDiffer: true) }.first!
+      let example = packets.lazy.compactMap { $0.example(endsDiffer: true) }.map(evaluator.comingByItsLink).first!
       return ExplainedCase(packets: packets, example: example, decision: evaluator.decide(example, on: path(example)))
     }
     return cases.filter { !$0.decision.isAllowed } + cases.filter(\.decision.isAllowed)

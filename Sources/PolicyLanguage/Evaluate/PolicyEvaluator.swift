@@ -101,6 +101,16 @@ public struct PolicyEvaluator: Sendable {
     return ofLink.isEmpty || ofLink.contains { $0.addresses.contains(packet.source) }
   }
 
+  /// The packet as it comes to a gateway from where its source belongs: by the link that the source is bound to, where it is.
+  public func comingByItsLink(_ packet: Packet) -> Packet {
+    guard enforcement == .gateway else { return packet }
+    let instance = policy.instances.first { $0.interface != nil && $0.addresses.contains(packet.source) }
+    guard let link = instance?.interface else { return packet }
+    var packet = packet
+    packet.inputInterface = link
+    return packet
+  }
+
   /// The groups whose rules are enforced for an address.
   public func groups(of address: IPAddress) -> [Int] {
     policy.groups.indices.filter { !policy.groups[$0].isExternal && policy.groups[$0].members.contains(address) }
