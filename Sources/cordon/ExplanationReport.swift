@@ -58,32 +58,16 @@ struct ExplanationReport {
 
   /// The ends in the order in which they were asked, each with the rules that match besides the one that decided.
   private func ends(_ explained: ExplainedCase) -> [String] {
+    func line(_ note: Diagnostic.Note) -> String { note.message + (note.range.map { "  (\(places.place($0)))" } ?? "") }
+    let evaluator = PolicyEvaluator(policy, compilation.enforcement)
     let notes = policy.notes(explained.example, explained.decision)
     var lines: [String] = []
     for (index, note) in notes.enumerated() {
-      lines.append(note.message + (note.range.map { "  (\(places.place($0)))" } ?? ""))
+      lines.append(line(note))
       guard explained.decision.ends.indices.contains(index) else { continue }
-      lines += others(explained, explained.decision.ends[index])
+      lines += evaluator.overruled(explained.example, at: explained.decision.ends[index]).map { "  " + line($0) }
     }
     return lines
-  }
-
-  private func others(_ explained: ExplainedCase, _ end: Decision.End) -> [String] {
-    let evaluator = PolicyEvaluator(policy, compilation.enforcement)
-    let packet = explained.example
-    let groups =
-      switch compilation.enforcement {
-      case .gateway: evaluator.groups(of: end.direction == .egress ? packet.source : packet.destination)
-      case .host(let instance): evaluator.groups(ofInstance: instance)
-      }
-    return evaluator.matching(packet, end.direction, groups).compactMap { match in
-      let step = DecisionStep.rule(group: match.group, direction: end.direction, index: match.index)
-      if step == end.step { return nil }
-      let rule = policy.groups[match.group].rules(end.direction)[match.index]
-      let name =
-        "rule \(match.index + 1) of `\(policy.groups[match.group].name)` (\(rule.action.rawValue), priority \(rule.priority))"
-      return "  matches too, and doesn't come to decide: \(name)  (\(places.place(rule.range)))"
-    }
   }
 
   /// The chains that the packet goes through in the compiled ruleset, with the rules that send it on or decide it.

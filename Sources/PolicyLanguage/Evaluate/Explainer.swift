@@ -1,3 +1,4 @@
+public import Diagnostics
 public import PacketSpace
 
 /// Packets that are decided alike, for the same reasons at both ends.
@@ -152,6 +153,25 @@ public struct MatchingRule: Hashable, Sendable {
 }
 
 extension PolicyEvaluator {
+  /// The rules that match a packet at an end besides what decided it there, as notes with their places.
+  public func overruled(_ packet: Packet, at end: Decision.End) -> [Diagnostic.Note] {
+    matching(packet, end.direction, groups(packet, at: end)).compactMap { match in
+      if DecisionStep.rule(group: match.group, direction: end.direction, index: match.index) == end.step { return nil }
+      let group = policy.groups[match.group]
+      let rule = group.rules(end.direction)[match.index]
+      let name = "rule \(match.index + 1) of `\(group.name)` (\(rule.action.rawValue), priority \(rule.priority))"
+      return .init("matches too, and doesn't come to decide: \(name)", at: rule.range)
+    }
+  }
+
+  /// The groups that were asked at an end.
+  public func groups(_ packet: Packet, at end: Decision.End) -> [Int] {
+    switch enforcement {
+    case .gateway: groups(of: end.direction == .egress ? packet.source : packet.destination)
+    case .host(let instance): groups(ofInstance: instance)
+    }
+  }
+
   /// The rules of a packet's own end that match it, the strongest first, whether or not they come to decide.
   public func matching(_ packet: Packet, _ direction: Direction, _ groups: [Int]) -> [MatchingRule] {
     let (own, peer) = direction == .ingress ? (packet.destination, packet.source) : (packet.source, packet.destination)
