@@ -55,7 +55,8 @@ let package = Package(
       name: "PolicyCompilerTests",
       dependencies: ["PolicyCompiler", "PolicyLanguage", "Nftables", "Diagnostics", "PacketSpace", "TestSupport"],
       swiftSettings: strict),
-    .testTarget(name: "CommandTests", dependencies: ["TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CordonTests", dependencies: ["cordon", "PacketSpace", "PolicyLanguage"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["NftablesKernel", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "KernelTests",
       dependencies: [

@@ -21,7 +21,8 @@ public struct KeptFlowProver: Sendable {
   private let diagrams: PolicyDiagrams
   /// The addresses of the machine's links, and loopback's.
   private let local: AddressSet
-  private var expectations: ExpectationProver
+  /// Made where it is asked: it looks at all addresses of the policy.
+  private var expectations: ExpectationProver?
   private var store = DiagramStore()
   private var ends: [Direction: Diagram] = [:]
 
@@ -30,7 +31,6 @@ public struct KeptFlowProver: Sendable {
     self.policy = policy
     evaluator = PolicyEvaluator(policy, enforcement)
     diagrams = PolicyDiagrams(policy)
-    expectations = ExpectationProver(policy)
     local = links.union(KeptFlowProver.loopback)
   }
 
@@ -57,7 +57,9 @@ public struct KeptFlowProver: Sendable {
     case .gateway:
       let claim = claim(services, sources.subtracting(local), destinations.subtracting(local))
       if claim.from.isEmpty || claim.to.isEmpty { return .notEnforced }
-      if let refutation = try expectations.refute(claim) { return .cut(refutation.packet, refutation.decision) }
+      var prover = expectations ?? ExpectationProver(policy)
+      defer { expectations = prover }
+      if let refutation = try prover.refute(claim) { return .cut(refutation.packet, refutation.decision) }
       return .allowed
     case .host:
       // an address of the policy that no link has may be routed to the machine: what comes from it comes in

@@ -23,6 +23,10 @@ struct Compile: ParsableCommand {
 
       Both print what differs between the kernel's table and the policy's. Neither changes another table. With -o the file is written last.
 
+      Applied to a host over SSH, the policy must let in a new connection like the one you work over. It must also allow what \
+      --keep and its own `keep` name. Else nothing is touched, the rule that decides is shown, and the exit status is 3; --force \
+      goes on. A gateway's own SSH is never at risk, since its ruleset is about what is forwarded.
+
       A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \
       --no-test goes on.
       """)
@@ -62,6 +66,7 @@ struct Compile: ParsableCommand {
     ))
   var confirm: Int?
 
+  @OptionGroup var lockout: LockoutOptions
   @OptionGroup var state: StateOptions
   @OptionGroup var waiting: WaitOptions
 
@@ -70,6 +75,7 @@ struct Compile: ParsableCommand {
     if let confirm, !(1...1_000_000).contains(confirm) { throw ValidationError("--confirm takes 1 to 1000000 seconds") }
     if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
     if output == "" { throw ValidationError("-o takes the name of a file") }
+    try lockout.validate(isApplied: apply)
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
   }
 
@@ -86,6 +92,8 @@ struct Compile: ParsableCommand {
 
   /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
   private func enforce(_ compilation: Compilation, _ sources: SourceFiles) throws {
+    // before anything is touched; a plan is told first what else it would do
+    if apply && !dryRun { try lockout.check(compilation, sources, policy) }
     let folder = try state.folder(of: compilation.ruleset.tableName)
     var store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
@@ -95,6 +103,7 @@ struct Compile: ParsableCommand {
     }
     let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
     try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil))
+    if dryRun { try lockout.check(compilation, sources, policy) }
     if check { try kernel.check(text) }
     let pending = try store?.record(text, StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
       try enforcement.carryOut(&$0)

@@ -26,11 +26,13 @@ enum NetworkNamespace {
     String(decoding: try Files.read("/proc/sys/kernel/random/boot_id").prefix { $0 != 0x0A }, as: UTF8.self)
   }
 
-  private struct Identity: Equatable {
+  /// Two are equal where it is the same namespace, as long as it lives.
+  struct Identity: Hashable {
     var device, inode: UInt64
   }
 
-  private static func identity(_ path: String) throws(SystemError) -> Identity {
+  /// Of the namespace that such a file as /proc/812/ns/net leads to.
+  static func identity(_ path: String) throws(SystemError) -> Identity {
     var status = stat()
     if stat(path, &status) != 0 { throw SystemError(operation: "cannot tell the network namespace by \(path)", code: errno) }
     return Identity(device: UInt64(status.st_dev), inode: UInt64(status.st_ino))

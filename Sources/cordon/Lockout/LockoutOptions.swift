@@ -1,0 +1,40 @@
+import ArgumentParser
+import Diagnostics
+import PacketSpace
+import PolicyCompiler
+import PolicyLanguage
+
+/// The options that say what must stay possible when a policy is applied.
+struct LockoutOptions: ParsableArguments {
+  @Option(
+    parsing: .unconditionalSingleValue,
+    help: ArgumentHelp(
+      "With --apply: a flow that must stay allowed, 'CLIENT->SERVER:PORT' or, to this machine, 'CLIENT->:PORT'; repeatable.",
+      valueName: "flow"),
+    transform: { try FlowArgument($0) })
+  var keep: [FlowArgument] = []
+
+  @Flag(help: "With --apply: go on where the policy would lock you out, or cut off a flow that must stay allowed.")
+  var force = false
+
+  func validate(isApplied: Bool) throws {
+    if !isApplied && (force || !keep.isEmpty) { throw ValidationError("--keep and --force go with --apply") }
+  }
+
+  /// Says what the policy would cut off of what must stay possible, before anything is touched.
+  ///
+  /// - Throws: `Status.refused` where there is something, and `--force` doesn't take it.
+  func check(_ compilation: Compilation, _ sources: SourceFiles, _ policy: PolicyOptions) throws {
+    // a ruleset that drops nothing cuts nothing off
+    if compilation.observes { return }
+    let session = RemoteSession(SessionFacts.gather())
+    // whatever a connection to this machine ends at is an address of its own, also where no link says so
+    let reached = AddressSet(session.connections.map { AddressRange($0.ends.server.address) })
+    var check = LockoutCheck(compilation, isForced: force, links: try LinkAddresses.read().union(reached))
+    check.judge(session, isNamed: !keep.isEmpty)
+    for flow in compilation.policy.options.keep { check.judge(flow) }
+    for flow in keep { try check.judge(flow) }
+    policy.report(check.findings, sources)
+    if check.findings.contains(where: { $0.severity == .error }) { throw Status.refused }
+  }
+}
