@@ -254,6 +254,7 @@ struct Sameness {
   private let live: RulesetIndex
   private let planned: RulesetIndex
   private var known: [String: Bool] = [:]
+  private var knownSets: [String: Bool] = [:]
 
   init(_ live: Ruleset, _ planned: Ruleset) {
     self.live = RulesetIndex(live)
@@ -302,9 +303,14 @@ struct Sameness {
     return true
   }
 
-  private func isSameSet(_ name: String) -> Bool {
-    guard let a = live.sets[name], let b = planned.sets[name] else { return false }
-    return a.unknown == b.unknown && a.elements.sorted == b.elements.sorted
+  private mutating func isSameSet(_ name: String) -> Bool {
+    if let known = knownSets[name] { return known }
+    var result = false
+    if let a = live.sets[name], let b = planned.sets[name], a.unknown == b.unknown {
+      result = a.elements == b.elements || a.elements.sorted == b.elements.sorted
+    }
+    knownSets[name] = result
+    return result
   }
 
   private mutating func target(_ verdict: Verdict) -> Bool {
