@@ -7,9 +7,11 @@
 
 #define CLONE_NEWNET 0x40000000
 #define MFD_CLOEXEC 1U
+#define F_SETPIPE_SZ 1031
 
 int unshare(int flags);
 int setns(int fd, int nstype);
+int pipe2(int *ends, int flags);
 int memfd_create(const char *name, unsigned int flags);
 int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, const char *path);
 int sched_getaffinity(int pid, size_t size, void *mask);

@@ -9,7 +9,9 @@ import Testing
     let folder: String
     var stateFolder: String { "\(folder)/state" }
 
-    func cordon(_ arguments: String...) throws -> Shell.Output {
+    func cordon(_ arguments: String...) throws -> Shell.Output { try cordon(arguments) }
+
+    func cordon(_ arguments: [String]) throws -> Shell.Output {
       try Cordon.run(arguments, environment: ["CORDON_STATE_DIR": stateFolder], directory: folder)
     }
 
@@ -332,31 +334,6 @@ import Testing
         """)
       #expect(done.stdout == "status 3\nstatus 3\nstatus 0\nstatus 0\nstatus 0\n", "\(done.stderr)")
       #expect(done.stderr.contains("another cordon, process ") && done.stderr.contains("--wait SECONDS"))
-    }
-  }
-
-  @Test("killed at any moment, what is recorded and what is in force can be made one again")
-  func killed() throws {
-    var random = SeededGenerator(seed: 4)
-    try StateTests.world { world in
-      try world.expect(0, "compile", "a.yaml", "--apply")
-      for round in 0..<25 {
-        let policy = round % 2 == 0 ? "b.yaml" : "a.yaml"
-        let pause = Double(Int.random(in: 0..<100, using: &random)) / 1000
-        let confirm = round % 6 == 0 ? "--confirm 1" : ""
-        _ = try world.shell(
-          "\"$CORDON\" compile \(policy) --apply \(confirm) >/dev/null 2>&1 & sleep \(pause); kill -9 $!; wait")
-        #expect(["81", "82"].contains(try world.livePort()), "\(random)")
-        if !confirm.isEmpty {
-          usleep(1_800_000)
-          #expect(try world.guards() == [], "\(random)")
-        }
-        let status = try world.cordon("status")
-        #expect([0, 2].contains(status.status), "\(random) \(status.stderr)")
-      }
-      try world.expect(0, "compile", "c.yaml", "--apply")
-      try world.expect(0, "status")
-      #expect(try world.livePort() == "83")
     }
   }
 

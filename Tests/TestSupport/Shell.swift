@@ -62,7 +62,7 @@ public enum Shell {
 
   // MARK: - The child
 
-  private static func spawn(
+  static func spawn(
     _ arguments: [String], files: [Int32], environment: [String: String], directory: String?
   ) throws -> pid_t {
     var actions = posix_spawn_file_actions_t()
@@ -111,6 +111,11 @@ public enum Shell {
       usleep(pause)
       pause = min(pause * 2, 5_000)
     }
+    return self.status(status)
+  }
+
+  /// What `waitpid` says, as shells report it.
+  static func status(_ status: Int32) -> Int32 {
     let signal = status & 0x7F
     return signal == 0 ? (status >> 8) & 0xFF : 128 + signal
   }
@@ -126,7 +131,7 @@ public enum Shell {
     }
   }
 
-  private static func readAll(_ file: Int32) -> [UInt8] {
+  static func readAll(_ file: Int32) -> [UInt8] {
     let size = Int(lseek(file, 0, SEEK_END))
     guard size > 0 else { return [] }
     return [UInt8](unsafeUninitializedCapacity: size) { buffer, count in
