@@ -6,7 +6,6 @@ struct Enforcement {
   let live: Ruleset?
   let planned: Ruleset
   let plan: ChangePlan
-
   /// The kernel's generation before the table was read.
   private let generation: UInt32
 
@@ -33,6 +32,7 @@ struct Enforcement {
   /// - Returns: the kernel's generation that was read back.
   /// - Throws: `Refusal` or `KernelError`, with what became of the table.
   func carryOut(_ kernel: inout Kernel) throws -> UInt32 {
+    if try kernel.generation() != generation { try checkNobodyChangedIt(kernel) }
     do {
       try kernel.apply(plan)
     } catch {
@@ -60,6 +60,16 @@ struct Enforcement {
       ($0.all + $1.rules.count, $0.touched + (touched.contains(.chain($1.name)) ? $1.rules.count : 0))
     }
     return try rules.touched * 3 <= rules.all && kernel.holds(touched, of: planned)
+  }
+
+  /// A plan is for the table that it was made for.
+  private func checkNobodyChangedIt(_ kernel: borrowing Kernel) throws {
+    let now = try LiveTable.read(kernel, planned.tableName)
+    if live == nil && now == nil { return }
+    if let live, let now, RulesetDifference.compare(live: now, planned: live).isEmpty { return }
+    throw Refusal(
+      "table inet \(planned.tableName) was changed by somebody else meanwhile, and nothing is applied\n"
+        + "help: look at what is there with `cordon status` and `cordon diff`, and apply again")
   }
 
   /// Puts the table back as it was, and says whether it is.
