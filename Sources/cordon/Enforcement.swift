@@ -27,27 +27,32 @@ struct Enforcement {
     plan = ChangePlan(live: live, planned: planned, replacing: replacing || isForeign)
   }
 
-  /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back.
+  /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;
+  /// where there was none, what was proved and loaded stays, since it is better than nothing.
   ///
   /// - Returns: the kernel's generation that was read back.
   /// - Throws: `Refusal` or `KernelError`, with what became of the table.
   func carryOut(_ kernel: inout Kernel) throws -> UInt32 {
-    if try kernel.generation() != generation { try checkNobodyChangedIt(kernel) }
+    let name = planned.tableName
+    let before = try kernel.generation()
+    if before != generation { try checkNobodyChangedIt(kernel) }
     do {
       try kernel.apply(plan)
+      let reached = try kernel.generation()
+      if try isInForce(&kernel, reached) { return reached }
+      let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, name), planned: planned)
+      if rest.isEmpty { return reached }
+      Terminal.error(rest.text())
+      throw Refusal("the kernel took the ruleset, and table inet \(name) is not what was meant: the difference is above")
     } catch {
-      if plan.transactions.count > 1 { throw Refusal("\(error); \(restore(&kernel))") }
-      throw error
+      if try kernel.generation() == before { throw error }
+      if live != nil {
+        throw Refusal(error, and: restore(&kernel), help: "look at what is there with `cordon status`, and apply again")
+      }
+      if try kernel.ownership(of: name) == .absent { throw error }
+      throw Refusal(
+        error, and: "it is left as the kernel took it", help: "`cordon status` tells of it, and `cordon rollback` undoes it")
     }
-    let reached = try kernel.generation()
-    if try isInForce(&kernel, reached) { return reached }
-    let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: planned)
-    if rest.isEmpty { return reached }
-    Terminal.error(rest.text())
-    // where nothing was enforced before, what was proved and loaded is better than nothing again
-    let now = live == nil ? "it is left as the kernel took it" : restore(&kernel)
-    throw Refusal(
-      "the kernel took the ruleset, and table inet \(planned.tableName) is not what was meant: the difference is above; \(now)")
   }
 
   /// Whether what the plan touched is as planned, where nobody else changed anything and so the rest is as it was; false also where
@@ -75,13 +80,13 @@ struct Enforcement {
   /// Puts the table back as it was, and says whether it is.
   private func restore(_ kernel: inout Kernel) -> String {
     let table = "table inet \(planned.tableName)"
+    guard let live, live.isFullyKnown else {
+      return "\(table) can't be put back as it was, since it had what cordon can't write"
+    }
     do {
-      guard let live else {
-        try kernel.delete(table: planned.tableName)
-        return "\(table) is deleted again"
-      }
-      guard live.isFullyKnown else { return "\(table) can't be put back as it was, since it had what cordon can't write" }
-      try kernel.apply(ChangePlan(live: try LiveTable.read(kernel, planned.tableName), planned: live))
+      // what can't be read is replaced whole
+      let now = try? LiveTable.read(kernel, planned.tableName)
+      try kernel.apply(ChangePlan(live: now, planned: live))
       let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: live)
       return rest.isEmpty ? "\(table) is as it was before" : "putting \(table) back as it was didn't succeed"
     } catch {

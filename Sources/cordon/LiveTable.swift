@@ -52,6 +52,13 @@ struct Refusal: Error, CustomStringConvertible {
   var description: String
   init(_ description: String) { self.description = description }
 
+  /// What an error says, more words in front of its help, and help where it has none.
+  init(_ error: any Error, and words: String, help: String? = nil) {
+    let parts = "\(error)".split(separator: "\nhelp: ", maxSplits: 1).map { String($0) }
+    let help = parts.count > 1 ? parts[1] : help
+    description = "\(parts[0]); \(words)" + (help.map { "\nhelp: \($0)" } ?? "")
+  }
+
   /// What another process of ours said of its refusal.
   init(relayed words: String) {
     var words = words.hasPrefix("error: ") ? String(words.dropFirst("error: ".count)) : words

@@ -22,7 +22,7 @@ struct Rollback: ParsableCommand {
       guard try folder.exists() else { throw Refusal("nothing was applied to table inet \(folder.table) here") }
       var kernel = try Kernel()
       var store = try StateStore(folder, waiting: wait.wait)
-      let state = try store.goBack(&kernel) { index in
+      let state = try store.goBack(&kernel, isUndoing: true) { index in
         let number = to ?? index.currentState?.previous
         guard let state = index.state(number) else {
           throw Refusal(
@@ -53,7 +53,7 @@ struct Restore: ParsableCommand {
       }
       var kernel = try Kernel()
       var store = try StateStore(folder, waiting: wait.wait)
-      let state = try store.goBack(&kernel) { index in
+      let state = try store.goBack(&kernel, isUndoing: false) { index in
         guard let state = index.state(index.confirmed) else { throw Refusal("no state was ever confirmed") }
         return state
       }

@@ -25,9 +25,9 @@ struct StatusCommand: ParsableCommand {
       let folder = try table.folder()
       var kernel = try Kernel()
       let index = try folder.exists() ? StateStore.index(folder) : nil
-      let isUnfinished = try folder.exists() && StateStore.isUnfinished(folder)
+      let unfinished = try folder.exists() ? StateStore.unfinished(folder) : nil
       let difference = try index.flatMap { try StateStore.difference($0, folder, &kernel) }
-      let report = StatusReport(folder: folder, index: index, isUnfinished: isUnfinished, difference: difference)
+      let report = StatusReport(folder: folder, index: index, unfinished: unfinished, difference: difference)
       try Terminal.output(outputFormat == .json ? report.json : Terminal.safe(report.text))
       return report
     }

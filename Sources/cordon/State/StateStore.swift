@@ -5,7 +5,8 @@ import NftablesKernel
 ///
 /// The folder holds `index`, the texts that it names, and the lock. A change to the kernel is written ahead: what is to be the
 /// index stands in `next`, on the disk with its text before the kernel is touched, and is renamed when the kernel has taken it.
-/// So a state that can't be kept is never applied, and a `next` that was left tells of a process that died in between.
+/// So a state that can't be kept is never applied, and a `next` that was left tells of a change that broke off: what the kernel
+/// holds decides what became of it.
 struct StateStore: ~Copyable {
   private static let indexName = "index"
   private static let nextName = "next"
@@ -32,8 +33,8 @@ struct StateStore: ~Copyable {
     try read(nextName, folder)?.pending ?? read(indexName, folder)?.pending
   }
 
-  /// Whether a process died while it changed the table, or is doing so now.
-  static func isUnfinished(_ folder: StateFolder) throws -> Bool { try folder.read(nextName) != nil }
+  /// What the index is to be when a change is done that broke off, or is under way now.
+  static func unfinished(_ folder: StateFolder) throws -> StateIndex? { try read(nextName, folder) }
 
   private static func read(_ name: String, _ folder: StateFolder) throws -> StateIndex? {
     guard let bytes = try folder.read(name) else { return nil }
@@ -84,16 +85,30 @@ struct StateStore: ~Copyable {
 
   // MARK: - Changes
 
-  /// Finishes what a process left that died: where the kernel has what it planned, it was done; else it wasn't.
+  /// Settles a change that broke off: where the kernel has what was planned, it was done; where it has what was before, it wasn't.
+  /// What is neither stays written ahead, for `cordon status` and for the guard, until something else is put into force.
   private mutating func recover(_ kernel: inout Kernel) throws {
-    guard let next = try StateStore.read(StateStore.nextName, folder) else { return }
-    let isDone = try next.currentState.map { try StateStore.difference($0, folder, &kernel) == nil } ?? false
-    if isDone {
+    guard let next = try StateStore.unfinished(folder) else { return }
+    if isInForce(next.currentState, &kernel) {
       try folder.rename(StateStore.nextName, to: StateStore.indexName)
       index = next
-    } else {
+    } else if isInForce(index?.currentState, &kernel) || isInForce(next.state(next.currentState?.previous), &kernel) {
       folder.remove(StateStore.nextName)
     }
+  }
+
+  /// Whether the kernel's table is what a state is; what can't be found out isn't so.
+  private func isInForce(_ state: AppliedState?, _ kernel: inout Kernel) -> Bool {
+    guard let state else { return false }
+    do { return try StateStore.difference(state, folder, &kernel) == nil } catch { return false }
+  }
+
+  /// What was to be confirmed and broke off is undone, and nothing else is done before.
+  private func checkNothingBrokeOff() throws {
+    guard let pending = try StateStore.unfinished(folder)?.pending else { return }
+    throw Refusal(
+      "the apply of state \(pending.state) to table inet \(folder.table) broke off, and is undone at \(Clock.text(pending.deadline))\n"
+        + "help: run `cordon rollback` to undo it now, and then try again")
   }
 
   /// Changes the kernel's table, and records it.
@@ -110,6 +125,7 @@ struct StateStore: ~Copyable {
     _ change: (inout Kernel) throws -> UInt32
   ) throws -> StateIndex.Pending? {
     try recover(&kernel)
+    try checkNothingBrokeOff()
     if let pending = index?.pending {
       throw Refusal(
         "state \(pending.state) of table inet \(folder.table) waits to be confirmed\n"
@@ -144,7 +160,7 @@ struct StateStore: ~Copyable {
     return index?.pending
   }
 
-  /// Writes `next` ahead, makes the change and makes it the index.
+  /// Writes `next` ahead, makes the change and makes it the index. A change that isn't made is settled as one that broke off.
   private mutating func carry(
     _ next: inout StateIndex, _ kernel: inout Kernel, _ change: (inout Kernel, StateIndex.Pending?) throws -> UInt32
   ) throws {
@@ -154,8 +170,9 @@ struct StateStore: ~Copyable {
     do {
       next.generation = .init(number: try change(&kernel, next.pending), boot: try NetworkNamespace.boot())
     } catch {
-      folder.remove(StateStore.nextName)
-      throw error
+      try? recover(&kernel)
+      guard let pending = (try? StateStore.unfinished(folder))?.pending else { throw error }
+      throw Refusal(error, and: "state \(pending.state) is undone at \(Clock.text(pending.deadline))")
     }
     next.pending?.restart()
     // what stands in `next` is true already, and will do where the disk has become full
@@ -183,6 +200,7 @@ struct StateStore: ~Copyable {
   /// Lets what awaits confirmation stay; nil where nothing does.
   mutating func confirm(_ kernel: inout Kernel) throws -> AppliedState? {
     try recover(&kernel)
+    try checkNothingBrokeOff()
     guard var next = index, let pending = next.pending else { return nil }
     next.pending = nil
     next.confirmed = pending.state
@@ -194,12 +212,16 @@ struct StateStore: ~Copyable {
 
   /// Puts a state into force that is kept, for good.
   ///
-  /// - Parameter choice: which; from what the states are.
+  /// - Parameters:
+  ///   - isUndoing: whether to go back from an apply that broke off, where there is one, and not from what was in force before.
+  ///   - choice: which; from what the states are.
   mutating func goBack(
-    _ kernel: inout Kernel, to choice: (StateIndex) throws -> AppliedState
+    _ kernel: inout Kernel, isUndoing: Bool, to choice: (StateIndex) throws -> AppliedState
   ) throws -> AppliedState {
     try recover(&kernel)
-    guard var next = index else {
+    var brokenOff = isUndoing ? try StateStore.unfinished(folder) : nil
+    if let state = brokenOff?.current, index?.state(state) != nil { brokenOff = nil }  // it went back itself
+    guard var next = brokenOff ?? index else {
       throw Refusal("nothing was applied to table inet \(folder.table) here, so there is nothing to go back to")
     }
     let state = try choice(next)

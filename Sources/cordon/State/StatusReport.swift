@@ -12,14 +12,17 @@ struct StatusReport {
 
   let folder: StateFolder
   let index: StateIndex?
-  let isUnfinished: Bool
+  /// What the index is to be behind a change that broke off or is under way.
+  let unfinished: StateIndex?
   let difference: RulesetDifference?
 
   var verdict: Verdict {
-    if isUnfinished { return .unfinished }
+    if unfinished != nil { return .unfinished }
     if index == nil { return .neverApplied }
     return difference == nil ? .asApplied : .changed
   }
+
+  private var pending: StateIndex.Pending? { unfinished?.pending ?? index?.pending }
 
   var text: String {
     var lines: [String] = []
@@ -27,19 +30,22 @@ struct StatusReport {
     case .asApplied: lines.append("table inet \(folder.table) is as it was applied")
     case .changed: lines.append("table inet \(folder.table) isn't as it was applied")
     case .unfinished:
-      lines.append("an apply to table inet \(folder.table) is under way, or broke off: if nobody is at it, apply again")
+      lines.append(
+        "a change of table inet \(folder.table) is under way, or broke off: if nobody is at it, apply again or run `cordon rollback`"
+      )
+      if let state = unfinished?.currentState { lines.append("it was to be state \(state.number): \(state.words)") }
     case .neverApplied: lines.append("nothing was applied to table inet \(folder.table)")
     }
     if let index, let state = index.currentState {
       lines.append("state \(state.number): \(state.words)")
       for policy in state.policies { lines.append("  \(policy.name), SHA-256 \(policy.sha256)") }
-      if let pending = index.pending {
-        lines.append(
-          "state \(pending.state) is undone at \(Clock.text(pending.deadline)) unless it is confirmed: run `cordon confirm`")
-      }
       if let undone = index.undone {
         lines.append("state \(undone.state) wasn't confirmed in time, and was undone at \(Clock.text(undone.time))")
       }
+    }
+    if let pending {
+      let how = unfinished?.pending == nil ? " unless it is confirmed: run `cordon confirm`" : ""
+      lines.append("state \(pending.state) is undone at \(Clock.text(pending.deadline))\(how)")
     }
     let changes = difference.map { $0.text().replacing("planned", with: "applied") } ?? ""
     return lines.joined(separator: "\n") + "\n" + changes
@@ -70,7 +76,7 @@ struct StatusReport {
       applied: index?.currentState.map {
         StateReport($0, isCurrent: true, isAtBoot: $0.number == index?.confirmed)
       },
-      pending: index?.pending.map {
+      pending: pending.map {
         Pending(state: $0.state, deadline: Clock.text($0.deadline), secondsLeft: max(0, $0.deadline - Clock.now))
       },
       undone: index?.undone.map { Undone(state: $0.state, time: Clock.text($0.time)) })
