@@ -23,3 +23,23 @@ int sched_getcpu(void);
 #include <sys/syscall.h>
 long syscall(long number, ...);
 static inline void cordon_wait_for_cpus(void) { syscall(SYS_membarrier, 1, 0, 0); }
+
+// Lets socket(2) fail for netfilter's netlink in this thread, and in all that it starts, as where a kernel doesn't have it: for
+// tests. A thread can't be freed of it again.
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+static inline long cordon_refuse_netfilter(int error) {
+  struct sock_filter steps[] = {
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_socket, 0, 5),
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[0])),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 16, 0, 3), // AF_NETLINK
+    BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, args[2])),
+    BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 12, 0, 1), // NETLINK_NETFILTER
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | error),
+    BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  struct sock_fprog program = {sizeof steps / sizeof *steps, steps};
+  return syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
+}

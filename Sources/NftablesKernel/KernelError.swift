@@ -1,3 +1,5 @@
+import Glibc
+
 /// The kernel, libnftables or the system refused something.
 public struct KernelError: Error, Hashable, Sendable {
   /// What was tried, such as `load the ruleset`.
@@ -34,14 +36,28 @@ extension KernelError {
     self.init(operation, text, help: KernelError.help(for: text))
   }
 
+  /// An error that netfilter answers a question with. What is asked is in order: so netfilter answers where nobody is there who
+  /// could be asked (nfnetlink.c, `nfnetlink_rcv_msg`).
+  init(_ operation: String, answer number: Int32) {
+    if number == EINVAL || number == EOPNOTSUPP {
+      self.init(operation, "the kernel has no nf_tables", help: KernelError.helpWithoutNftables)
+    } else {
+      self.init(operation, errno: number)
+    }
+  }
+
+  private static let helpWithoutNftables = "load the module with `modprobe nf_tables`, or run a kernel that has it"
+
   private static func help(for words: String) -> String? {
     if words.contains("Operation not permitted") || words.contains("Permission denied") {
       return "run it as root: reading and changing nftables needs CAP_NET_ADMIN, and a network namespace CAP_SYS_ADMIN"
     }
     if words.contains("Message too long") {
-      return "the transaction is larger than a socket's send buffer may be: raise the sysctl net.core.wmem_max in the initial "
-        + "network namespace; an unprivileged container can't go beyond it"
+      return
+        "the transaction is larger than a socket's send buffer: an unprivileged container can't make that larger, so raise the "
+        + "sysctls net.core.wmem_default and net.core.wmem_max in the initial network namespace, or run it as root of the machine"
     }
+    if words.contains("Protocol not supported") { return helpWithoutNftables }
     if words.contains("No buffer space available") {
       return "a listing is larger than a socket's receive buffer may be: raise the sysctl net.core.rmem_max"
     }

@@ -88,7 +88,7 @@ struct NetfilterSocket: ~Copyable {
     if header.type == Header.error {
       let error = header.error
       if error == ENOENT { return nil }
-      throw KernelError(operation, errno: error)
+      throw KernelError(operation, answer: error)
     }
     return NetlinkAttributes(answer[20...])
   }
@@ -112,7 +112,7 @@ struct NetfilterSocket: ~Copyable {
         case Header.done: return isWhole ? result : nil
         case Header.error:
           if header.error == ENOENT { return nil }
-          throw KernelError(operation, errno: header.error)
+          throw KernelError(operation, answer: header.error)
         default:
           result.append(NetlinkAttributes(rest[(rest.startIndex + 20)..<(rest.startIndex + max(20, header.length))]))
         }

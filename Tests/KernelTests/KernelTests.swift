@@ -250,11 +250,19 @@ private let ours = """
       ("netlink: Error: Could not process rule: Message too long", "net.core.wmem_max"),
       ("netlink: Error: cache initialization failed: Operation not permitted", "root"),
       ("netlink: Error: cache initialization failed: No buffer space available", "net.core.rmem_max"),
+      ("netlink: Error: cache initialization failed: Protocol not supported", "modprobe nf_tables"),
       ("line 1:1-1: Error: syntax error", nil),
     ] as [(String, String?)])
   func help(words: String, expected: String?) {
     let error = KernelError("load the ruleset", libnftables: bytes(words + "\n"))
     #expect(error.words == words)
     #expect(error.help?.contains(expected ?? "") == (expected.map { _ in true }))
+  }
+
+  @Test("a kernel without nf_tables answers that the question is invalid")
+  func withoutNftables() {
+    let error = KernelError("ask", answer: EINVAL)
+    #expect("\(error)".hasPrefix("cannot ask: the kernel has no nf_tables\nhelp: load the module"))
+    #expect(KernelError("ask", answer: EPERM) == KernelError("ask", errno: EPERM))
   }
 }

@@ -164,6 +164,8 @@ struct StateStore: ~Copyable {
   private mutating func carry(
     _ next: inout StateIndex, _ kernel: inout Kernel, _ change: (inout Kernel, StateIndex.Pending?) throws -> UInt32
   ) throws {
+    // who may not even ask the kernel writes nothing ahead
+    _ = try kernel.generation()
     next.prune()
     next.generation = nil
     try folder.write(next.bytes, to: StateStore.nextName)
