@@ -10,7 +10,12 @@ extension Kernel {
   public mutating func apply(_ plan: ChangePlan) throws(KernelError) {
     for (number, transaction) in plan.transactions.enumerated() {
       if number > 0 { cordon_wait_for_cpus() }
-      try apply(transaction.text)
+      switch transaction {
+      case .replacement: try apply(transaction.text)
+      case .edit(var edit):
+        for removal in edit.takeSingleRemovals() { try delete(removal, of: edit.added.tableName) }
+        if !edit.isEmpty { try apply(ChangePlan.Transaction.edit(edit).text) }
+      }
     }
   }
 }

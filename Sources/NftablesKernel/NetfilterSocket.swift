@@ -8,7 +8,7 @@ func systemErrorText(_ number: Int32) -> String {
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// A socket to the kernel's nftables, for questions about one object and lists of a few.
+/// A socket to the kernel's nftables, for questions about one object, lists of a few, and elements that go.
 ///
 /// libnftables has no such question: to say whether a chain is there it reads the rules of the whole table, and of one chain's
 /// rules it lists them all.
@@ -143,33 +143,69 @@ struct NetfilterSocket: ~Copyable {
     }
   }
 
+  /// What can be changed.
+  enum Change: UInt16 {
+    /// NFT_MSG_DELSETELEM.
+    case deleteElements = 14
+  }
+
+  /// Makes one change of objects of family `inet`, as a transaction.
+  ///
+  /// - Throws: `KernelError` where the kernel doesn't take it: then nothing is changed.
+  borrowing func transact(
+    _ change: Change, _ attributes: NetlinkAttributeWriter, _ operation: String
+  ) throws(KernelError) {
+    // NFNL_MSG_BATCH_BEGIN and _END, for nf_tables
+    let batch: [UInt8] = [0, 0, 0, 10]
+    let messages =
+      message(type: 16, flags: 0, body: batch)
+      + message(type: 10 << 8 | change.rawValue, flags: 4, body: [1, 0, 0, 0] + attributes.bytes)  // NLM_F_ACK
+      + message(type: 17, flags: 0, body: batch)
+    try send(messages, operation)
+    // all answers are there when the kernel has taken the messages: that it is done, and what is wrong with the change or the batch
+    var error: Int32 = 0
+    var answer = try receive(operation)
+    while !answer.isEmpty {
+      let header = Header(answer[...])
+      guard header.type == Header.error else { throw KernelError(operation, errno: EPROTO) }
+      if error == 0 { error = header.error }
+      answer = try receive(operation, waiting: false)
+    }
+    if error != 0 { throw KernelError(operation, errno: error) }
+  }
+
   private borrowing func send(
     _ type: UInt16, _ attributes: [(type: UInt16, text: String)], flags: UInt16, _ operation: String
   ) throws(KernelError) {
-    var body: [UInt8] = [1, 0, 0, 0]  // nfgenmsg: NFPROTO_INET
-    for (type, text) in attributes {
-      let value = Array(text.utf8) + [0]
-      append(UInt16(4 + value.count), to: &body)
-      append(type, to: &body)
-      body += value
-      while body.count % 4 != 0 { body.append(0) }
-    }
+    var writer = NetlinkAttributeWriter()
+    for (type, text) in attributes { writer.append(type, text) }
+    // nfgenmsg: NFPROTO_INET; NFNL_SUBSYS_NFTABLES
+    try send(message(type: 10 << 8 | type, flags: flags, body: [1, 0, 0, 0] + writer.bytes), operation)
+  }
+
+  private borrowing func send(_ messages: [UInt8], _ operation: String) throws(KernelError) {
+    guard Glibc.send(file, messages, messages.count, 0) == messages.count else { throw KernelError(operation, errno: errno) }
+  }
+
+  private borrowing func message(type: UInt16, flags: UInt16, body: [UInt8]) -> [UInt8] {
     var message: [UInt8] = []
     append(UInt32(16 + body.count), to: &message)
-    append(10 << 8 | type, to: &message)  // NFNL_SUBSYS_NFTABLES
+    append(type, to: &message)
     append(1 | flags, to: &message)  // NLM_F_REQUEST
     append(UInt32(1), to: &message)  // sequence number
     append(UInt32(0), to: &message)  // port: the socket's own
-    message += body
-    guard Glibc.send(file, message, message.count, 0) == message.count else { throw KernelError(operation, errno: errno) }
+    return message + body
   }
 
-  private borrowing func receive(_ operation: String) throws(KernelError) -> [UInt8] {
+  /// - Parameter isWaiting: else the answer is empty where none is there.
+  private borrowing func receive(_ operation: String, waiting isWaiting: Bool = true) throws(KernelError) -> [UInt8] {
     // the kernel fills at most 32 KiB of what is asked for
     let answer = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
-      repeat { count = recv(file, buffer.baseAddress!, buffer.count, 0) } while count < 0 && errno == EINTR
+      let flags = isWaiting ? 0 : Int32(MSG_DONTWAIT)
+      repeat { count = recv(file, buffer.baseAddress!, buffer.count, flags) } while count < 0 && errno == EINTR
       count = max(0, count)
     }
+    if answer.isEmpty, !isWaiting, errno == EAGAIN { return [] }
     if answer.count < 16 { throw KernelError(operation, errno: answer.isEmpty ? errno : EPROTO) }
     return answer
   }

@@ -37,3 +37,25 @@ struct NetlinkAttributes: Sequence {
   /// The number in an attribute, of at most 8 bytes, the highest first, as nftables writes all of its numbers.
   func number(_ type: UInt16) -> UInt64? { self[type].map { $0.suffix(8).reduce(0) { $0 << 8 | UInt64($1) } } }
 }
+
+/// Attributes as a message is to hold them.
+struct NetlinkAttributeWriter {
+  private(set) var bytes: [UInt8] = []
+
+  /// - Precondition: with its header of 4 bytes it is under 64 KiB, as all attributes are.
+  mutating func append(_ type: UInt16, _ value: some Collection<UInt8>) {
+    withUnsafeBytes(of: UInt16(4 + value.count)) { bytes += $0 }
+    withUnsafeBytes(of: type) { bytes += $0 }
+    bytes += value
+    while bytes.count % 4 != 0 { bytes.append(0) }
+  }
+
+  /// A name, with the NUL at its end.
+  mutating func append(_ type: UInt16, _ text: String) { append(type, Array(text.utf8) + [0]) }
+
+  mutating func nest(_ type: UInt16, _ body: (inout NetlinkAttributeWriter) -> Void) {
+    var inner = NetlinkAttributeWriter()
+    body(&inner)
+    append(type | 0x8000, inner.bytes)  // NLA_F_NESTED
+  }
+}

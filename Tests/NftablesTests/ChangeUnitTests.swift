@@ -173,4 +173,25 @@ import Testing
       }
     }
   }
+
+  @Test func singleRemovals() {
+    func keys(_ values: UInt128...) -> Elements { Elements(stride: 1, values.map { Interval($0) }) }
+    let ranges = Elements(stride: 1, [Interval(1, 9)])
+    var edit = ChangePlan.Edit(.elements, table: "t")
+    edit.removed = [
+      .init(set: "map", types: [.ipv4Address], isInterval: false, keys: keys(1, 2, 3)),
+      .init(set: "ranges", types: [.ipv4Address], isInterval: true, keys: ranges),
+      .init(set: "ports", types: [.inetService], isInterval: false, keys: keys(22)),
+      .init(set: "set", types: [.ipv6Address], isInterval: false, keys: keys(4)),
+    ]
+    // what comes again with another verdict goes and comes in one transaction
+    var again = VerdictElements(stride: 1)
+    again.append(Interval(2), verdict: .accept)
+    edit.added.maps = [VerdictMap("map", types: [.ipv4Address], isInterval: false, elements: again)]
+    edit.added.sets = [NamedSet("set", types: [.ipv6Address], isInterval: false, elements: keys(5))]
+    let taken = edit.takeSingleRemovals()
+    #expect(taken.map(\.set) == ["map", "set"] && taken.map(\.keys) == [keys(1, 3), keys(4)])
+    #expect(edit.removed.map(\.set) == ["map", "ranges", "ports"] && edit.removed.map(\.keys) == [keys(2), ranges, keys(22)])
+    #expect(edit.takeSingleRemovals().isEmpty)
+  }
 }

@@ -77,7 +77,7 @@ struct ElementChange {
     if !removed.isEmpty {
       var keys = Elements(stride: types.count)
       for index in removed { keys.append(contentsOf: live[index]) }
-      edit.removed.append(.init(set: name, types: types, keys: keys))
+      edit.removed.append(.init(set: name, types: types, isInterval: isInterval, keys: keys))
     }
     if added.isEmpty { return }
     if isMap {

@@ -11,7 +11,8 @@ extension TextWriter {
   ///     delete chain inet cordon ingress/old
   ///
   /// What is added stands in a block, since libnftables 1.0.6 reads the elements of all interval sets of all tables for
-  /// `add element`. For `delete element` it does too, and there is no other form of that.
+  /// `add element`. For `delete element` it does too, and there is no other form of that: so `Kernel.apply` itself tells the kernel
+  /// of elements that are single addresses.
   static func write(_ edit: ChangePlan.Edit) -> [UInt8] {
     var writer = TextWriter()
     let table = edit.added.tableName
