@@ -26,7 +26,9 @@ import Testing
     }
   }
 
-  @Test("the Debian package holds what is installed, and needs libnftables", .enabled(if: has("make") && has("dpkg-deb")))
+  @Test(
+    "the Debian package holds what is installed, needs libnftables, and can be purged",
+    .enabled(if: has("make") && has("dpkg-deb")))
   func package() throws {
     try Files.withTemporaryFolder { folder in
       let path = try StatePackageTests.run("packaging/build-deb", Cordon.path, folder).split(separator: "\n").map { String($0) }
@@ -40,6 +42,35 @@ import Testing
       #expect(files.allSatisfy { $0.contains(" root/root ") })
       let depends = try StatePackageTests.run("dpkg-deb", "--field", file, "Depends")
       #expect(depends.contains("libnftables1 (>= ") && depends.contains("libc6 (>= "))
+      if Requirement.networkNamespaces.isMet { try StatePackageTests.purge(folder) }
     }
+  }
+
+  /// Removing the package that is in the folder keeps the states, and purging it leaves nothing: in a file system laid over the
+  /// machine's own, in a mount namespace.
+  private static func purge(_ folder: String) throws {
+    let done = try Shell.run([
+      "unshare", "--mount", "--net", "sh", "-c",
+      """
+      cd "$0" && mkdir over && mount -t tmpfs over over && cd over && mkdir upper work root &&
+      mount -t overlay overlay -o lowerdir=/,upperdir=upper,workdir=work root && mount -t proc proc root/proc || exit 99
+      cp ../*.deb root/tmp/ && exec chroot root sh -ec "$1"
+      """, folder,
+      """
+      dpkg -i /tmp/cordon_*.deb >/dev/null
+      mkdir -p /var/lib/cordon/initial/cordon
+      touch /var/lib/cordon/initial/cordon/index
+      systemctl is-enabled cordon || true
+      dpkg -r cordon >/dev/null
+      ls /var/lib/cordon /usr/bin/cordon || true
+      dpkg -P cordon >/dev/null
+      find /var/lib /etc /usr/bin /usr/lib/systemd /usr/share/doc -name '*cordon*'
+      """,
+    ])
+    // 99: no file system can be laid over this one
+    if done.status == 99 { return print("SKIPPED: purging a package\n\(done.stderr)") }
+    expectStatus(done, 0)
+    let enabled = has("systemctl") ? "enabled\n" : ""
+    #expect(done.stdout == "\(enabled)/var/lib/cordon:\ninitial\n", "\(done.stdout)\(done.stderr)")
   }
 }
