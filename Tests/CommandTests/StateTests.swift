@@ -184,6 +184,20 @@ import Testing
     }
   }
 
+  @Test("a guard that was killed is missed")
+  func guardKilled() throws {
+    try StateTests.world { world in
+      try world.expect(0, "compile", "a.yaml", "--apply")
+      try world.expect(0, "compile", "b.yaml", "--apply", "--confirm", "1")
+      kill(try #require(try world.guards().first), SIGKILL)
+      #expect(try world.expect(0, "status").contains("unless it is confirmed"))
+      usleep(1_200_000)
+      #expect(try world.expect(0, "status").contains("if it isn't in a moment, run `cordon rollback`"))
+      try world.expect(0, "rollback")
+      #expect(try world.livePort() == "81")
+    }
+  }
+
   @Test("restore puts the last confirmed state into force")
   func restore() throws {
     try StateTests.world { world in

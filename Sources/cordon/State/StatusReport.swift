@@ -44,8 +44,13 @@ struct StatusReport {
       }
     }
     if let pending {
-      let how = unfinished?.pending == nil ? " unless it is confirmed: run `cordon confirm`" : ""
-      lines.append("state \(pending.state) is undone at \(Clock.text(pending.deadline))\(how)")
+      let time = Clock.text(pending.deadline)
+      if pending.isOver {
+        lines.append("state \(pending.state) was to be undone at \(time): if it isn't in a moment, run `cordon rollback`")
+      } else {
+        let unless = unfinished?.pending == nil ? " unless it is confirmed: run `cordon confirm`" : ""
+        lines.append("state \(pending.state) is undone at \(time)\(unless)")
+      }
     }
     let changes = difference.map { $0.text().replacing("planned", with: "applied") } ?? ""
     return lines.joined(separator: "\n") + "\n" + changes
