@@ -137,7 +137,8 @@ struct NetfilterSocket: ~Copyable {
         (
           Int($0.loadUnaligned(fromByteOffset: 0, as: UInt32.self)), $0.loadUnaligned(fromByteOffset: 4, as: UInt16.self),
           $0.loadUnaligned(fromByteOffset: 6, as: UInt16.self) & 0x10 != 0,
-          $0.count < 20 ? EPROTO : -$0.loadUnaligned(fromByteOffset: 16, as: Int32.self)
+          // in other messages other things stand there, which may be a number that has no negative
+          $0.count < 20 ? EPROTO : 0 &- $0.loadUnaligned(fromByteOffset: 16, as: Int32.self)
         )
       }
     }

@@ -225,6 +225,17 @@ private let ours = """
     #expect(try here() == initial)
   }
 
+  @Test("the generation counts one by one, whatever number it is")
+  func generations() throws {
+    try withKernel { kernel in
+      let first = try kernel.generation()
+      for number in 1...300 {
+        try kernel.apply(nft("table inet cordon { chain c\(number % 2) { } }\n"))
+        #expect(try kernel.generation() == first + UInt32(number))
+      }
+    }
+  }
+
   @Test("many kernels at once answer each for its own namespace")
   func concurrency() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
