@@ -5,17 +5,24 @@ extension Kernel {
   /// Carries out a plan, transaction by transaction. Between two of them it waits until no packet is on its way that began with
   /// the rules before: what a switch led away from may be deleted only then.
   ///
+  /// - Returns: how many transactions it took, each of which makes a generation.
   /// - Throws: `KernelError` where the kernel doesn't take a transaction; those before it stay, and the table judges every
   ///   packet as it did before or as it was planned.
-  public mutating func apply(_ plan: ChangePlan) throws(KernelError) {
+  @discardableResult
+  public mutating func apply(_ plan: ChangePlan) throws(KernelError) -> UInt32 {
+    var count: UInt32 = 0
     for (number, transaction) in plan.transactions.enumerated() {
       if number > 0 { cordon_wait_for_cpus() }
-      switch transaction {
-      case .replacement: try apply(transaction.text)
-      case .edit(var edit):
-        for removal in edit.takeSingleRemovals() { try delete(removal, of: edit.added.tableName) }
-        if !edit.isEmpty { try apply(ChangePlan.Transaction.edit(edit).text) }
+      var text = transaction.text
+      if case .edit(var edit) = transaction {
+        let removals = edit.takeSingleRemovals()
+        for removal in removals { count += try delete(removal, of: edit.added.tableName) }
+        if edit.isEmpty { continue }
+        if !removals.isEmpty { text = ChangePlan.Transaction.edit(edit).text }
       }
+      try apply(text)
+      count += 1
     }
+    return count
   }
 }

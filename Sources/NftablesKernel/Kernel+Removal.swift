@@ -5,8 +5,12 @@ extension Kernel {
   /// Deletes elements of a set or map without intervals, each of which is there, some thousand in one transaction.
   ///
   /// libnftables 1.0.6 would read the elements of all interval sets of all tables first, whoever's they are.
-  borrowing func delete(_ removal: ChangePlan.Edit.Removal, of table: String) throws(KernelError) {
+  ///
+  /// - Returns: how many transactions it took.
+  @discardableResult
+  borrowing func delete(_ removal: ChangePlan.Edit.Removal, of table: String) throws(KernelError) -> UInt32 {
     let width = removal.types == [.ipv4Address] ? 4 : 16
+    var count: UInt32 = 0
     var start = 0
     while start < removal.keys.count {
       // an attribute is at most 64 KiB, and a send buffer that nobody made larger not much more
@@ -24,7 +28,9 @@ extension Kernel {
       message.append(2, removal.set)  // NFTA_SET_ELEM_LIST_SET
       message.nest(3) { $0 = elements }  // NFTA_SET_ELEM_LIST_ELEMENTS
       try socket.transact(.deleteElements, message, "delete elements of \(removal.set) in table inet \(table)")
+      count += 1
       start = end
     }
+    return count
   }
 }

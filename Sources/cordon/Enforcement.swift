@@ -37,9 +37,9 @@ struct Enforcement {
     let before = try kernel.generation()
     if before != generation { try checkNobodyChangedIt(kernel) }
     do {
-      try kernel.apply(plan)
+      let count = try kernel.apply(plan)
       let reached = try kernel.generation()
-      if try isInForce(&kernel, reached) { return reached }
+      if reached == generation &+ count, try isInForce(&kernel) { return reached }
       let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, name), planned: planned)
       if rest.isEmpty { return reached }
       Terminal.error(rest.text())
@@ -57,8 +57,8 @@ struct Enforcement {
 
   /// Whether what the plan touched is as planned, where nobody else changed anything and so the rest is as it was; false also where
   /// that isn't known without a listing.
-  private func isInForce(_ kernel: inout Kernel, _ reached: UInt32) throws -> Bool {
-    if live == nil || plan.replacesTable || reached != generation &+ UInt32(plan.transactions.count) { return false }
+  private func isInForce(_ kernel: inout Kernel) throws -> Bool {
+    if live == nil || plan.replacesTable { return false }
     // a listing takes no longer where most of the table was touched
     let touched = plan.touched
     let rules = planned.chains.reduce((all: 0, touched: 0)) {
