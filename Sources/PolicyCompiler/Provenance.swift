@@ -27,6 +27,9 @@ public struct Provenance: Sendable {
     }
   }
 
+  /// How many rules the policy has.
+  var ruleCount: Int { Int(starts.last!) }
+
   func number(_ group: Int, _ direction: Direction, _ index: Int) -> UInt32 {
     starts[group * 2 + (direction == .ingress ? 0 : 1)] + UInt32(index)
   }
@@ -75,6 +78,33 @@ public struct Provenance: Sendable {
       if result.utf8.count > Provenance.longestComment { break }
     }
     return Provenance.shortened(result)
+  }
+
+  /// The rules of these numbers by name, a text for each group and direction: `web ingress 2 5-7`.
+  ///
+  /// - Parameter numbers: ascending.
+  func names(_ numbers: [UInt32], _ policy: Policy) -> [String] {
+    var runs: [(first: RuleReference, count: Int)] = []
+    for number in numbers {
+      let reference = rule(number)
+      if let (first, count) = runs.last, first.group == reference.group, first.direction == reference.direction,
+        first.index + count == reference.index
+      {
+        runs[runs.count - 1].count += 1
+      } else {
+        runs.append((reference, 1))
+      }
+    }
+    var result: [String] = []
+    for (place, (first, count)) in runs.enumerated() {
+      let words = count == 1 ? " \(first.index + 1)" : " \(first.index + 1)-\(first.index + count)"
+      if place > 0, runs[place - 1].first.group == first.group, runs[place - 1].first.direction == first.direction {
+        result[result.count - 1] += words
+      } else {
+        result.append("\(policy.groups[first.group].name) \(first.direction.rawValue)\(words)")
+      }
+    }
+    return result
   }
 
   /// The kernel takes 128 bytes, its own zero among them.

@@ -9,6 +9,8 @@ struct Lowering {
   let tableName: String
   /// Whether nothing is dropped: what would be is counted and logged, and passes.
   let observes: Bool
+  /// Nil for what goes with the size of the policy.
+  var thresholds: Thresholds?
 
   /// The chain that marks a table as Cordon's: named, empty, never reached.
   static let mark = Ruleset.ownershipMark
@@ -27,10 +29,12 @@ struct Lowering {
       profiles = Profiles(host: PolicyEvaluator(policy, .host(instance: instance)).groups(ofInstance: instance), policy)
     }
     let elements = AddressElements(policy)
-    let thresholds = Thresholds.of(policy, profiles)
+    let thresholds = thresholds ?? .of(policy, profiles)
+    let provenance = Provenance(policy)
     var builder = ProfileChains(
       policy: policy, isHost: isHost, observes: observes, isPeer: Lowering.peers(policy),
-      thresholds: thresholds, sets: AddressSets(policy, elements, setFrom: thresholds.set), provenance: Provenance(policy))
+      thresholds: thresholds, sets: AddressSets(policy, elements, setFrom: thresholds.set), provenance: provenance,
+      shapes: RuleShapes(count: provenance.ruleCount))
     var profileChains: [Chain] = []
     for profile in profiles.profiles {
       // in the order in which a packet meets them

@@ -27,6 +27,7 @@ struct ProfileChains {
   var thresholds: Thresholds
   var sets: AddressSets
   var provenance: Provenance
+  var shapes: RuleShapes
 
   /// The chains, in the order of a reader: the profile's own first, then those that it leads to.
   mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
@@ -39,8 +40,13 @@ struct ProfileChains {
     rules += intraGroup(profile, direction, allow)
 
     let isBasic = policy.groups[profile.groups[0]].type == .basic
-    let defaultRule = LoweredRule([], direction == .egress && isBasic ? allow : deny, note: "default")
-    let ordered = OrderedRule.of(profile, direction, policy, provenance)
+    let byDefault: Action = direction == .egress && isBasic ? .allow : .deny
+    let defaultRule = LoweredRule([], byDefault == .allow ? allow : deny, note: "default")
+    let all = OrderedRule.of(profile, direction, policy, provenance)
+    let idle = IdleRules(
+      all.map { ($0.rule.action, shapes.of($0, policy)) }, front: front(profile, direction), default: byDefault,
+      leavesOutRedundant: thresholds.leavesOutRedundant)
+    let ordered = idle.kept.map { all[$0] }
     let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
     if let dispatch = ServiceDispatch(ordered, plainCount: plain.count, thresholds) {
       thresholds.leaves -= dispatch.cost
@@ -67,8 +73,11 @@ struct ProfileChains {
       rules += plain
     }
     let described = profile.groups.map { "\(policy.groups[$0].type.rawValue) group \(policy.groups[$0].name)" }
-    let title = "\(direction.rawValue) of \(described.joined(separator: " and "))"
-    let chains = [chain(Names.chain(direction, profile.name), rules.endingAtFirstDecision, [title])] + leaves
+    let annotations =
+      ["\(direction.rawValue) of \(described.joined(separator: " and "))"]
+      + leftOut("left out, never decides", idle.neverDeciding.map { all[$0].number })
+      + leftOut("left out, changes nothing", idle.redundant.map { all[$0].number })
+    let chains = [chain(Names.chain(direction, profile.name), rules.endingAtFirstDecision, annotations)] + leaves
     guard chains.contains(where: { $0.leads(to: deniedChain) }) else { return chains }
     let prefix = Names.logPrefix(direction, profile.name)
     return chains + [.denied(deniedChain, prefix, policy.options, instead: observes ? allow : nil)]
@@ -87,9 +96,8 @@ struct ProfileChains {
 
   /// Step 1.
   private mutating func intraGroup(_ profile: Profile, _ direction: Direction, _ allow: Verdict) -> [LoweredRule] {
-    guard direction == .ingress || policy.options.intraGroupEgress == .allow else { return [] }
     var result: [LoweredRule] = []
-    for index in profile.groups where policy.groups[index].type == .basic && policy.groups[index].intraGroup == .allow {
+    for index in intraGroups(profile, direction) {
       for family in IPFamily.allCases {
         for operand in sets.ownMembers(index, family, isPeer: isPeer[index]) {
           let match = Expression.match(peer(direction).field(family), operand)
@@ -98,6 +106,34 @@ struct ProfileChains {
       }
     }
     return result
+  }
+
+  /// The groups whose members reach each other.
+  private func intraGroups(_ profile: Profile, _ direction: Direction) -> [Int] {
+    guard direction == .ingress || policy.options.intraGroupEgress == .allow else { return [] }
+    return profile.groups.filter { policy.groups[$0].type == .basic && policy.groups[$0].intraGroup == .allow }
+  }
+
+  /// What is allowed by the steps before the rules. The members of a group are taken for whoever they will be.
+  private func front(_ profile: Profile, _ direction: Direction) -> [RuleShape] {
+    let exempt = direction == .ingress ? policy.options.exemptFrom : policy.options.exemptTo
+    let friends = intraGroups(profile, direction)
+    var result = friends.isEmpty ? [] : [RuleShape(AddressSet(), groups: friends)]
+    if !exempt.isEmpty { result.append(RuleShape(exempt, groups: friends)) }
+    return result
+  }
+
+  /// Lines that name the rules which aren't written, and say why.
+  private func leftOut(_ reason: String, _ numbers: [UInt32]) -> [String] {
+    var lines: [String] = []
+    for name in provenance.names(numbers.sorted(), policy) {
+      if let last = lines.last, last.utf8.count + name.utf8.count < 90 {
+        lines[lines.count - 1] = "\(last), \(name)"
+      } else {
+        lines.append("\(reason): \(name)")
+      }
+    }
+    return lines
   }
 
   /// Step 2, rule by rule.

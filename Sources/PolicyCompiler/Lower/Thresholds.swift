@@ -12,13 +12,16 @@ struct Thresholds {
   var dispatch: Int
   /// How many intervals of a run of rules become one lookup.
   var flatten: Int
+  /// Whether rules are left out where without them the same would be decided. In a small table they may be there for the reader;
+  /// what never decides is left out of every table.
+  var leavesOutRedundant: Bool
 
   /// How many rules and chains the leaves behind such lookups may still come to, over the whole table: a table of thousands of
   /// profiles with a hundred rules each would otherwise be many times what its plain rules are.
   var leaves = 50_000
 
-  static let small = Thresholds(set: 2, dispatch: 32, flatten: 4)
-  static let large = Thresholds(set: 9, dispatch: 100, flatten: 16)
+  static let small = Thresholds(set: 2, dispatch: 32, flatten: 4, leavesOutRedundant: false)
+  static let large = Thresholds(set: 9, dispatch: 100, flatten: 16, leavesOutRedundant: true)
   /// Up to so many rules of the policy, counted once for each profile, a table is small.
   private static let largestSmall = 1000
 
