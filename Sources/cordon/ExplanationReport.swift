@@ -80,8 +80,11 @@ struct ExplanationReport {
       }
     let outcome = RulesetEvaluator(compilation.ruleset).evaluate(explained.example, at: hook)
     let chains = Dictionary(compilation.ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
-    return outcome.trace.compactMap { step in
-      guard let rule = step.rule, let chain = chains[step.chain], step.verdict != nil else { return nil }
+    return outcome.trace.indices.compactMap { place in
+      let step = outcome.trace[place]
+      guard let rule = step.rule, let chain = chains[step.chain], let verdict = step.verdict else { return nil }
+      // a chain that sent the packet back without a word had no part in it
+      if case .jump(let name) = verdict, place + 1 < outcome.trace.count, outcome.trace[place + 1].chain != name { return nil }
       return "in the ruleset, chain \(step.chain): \(TextWriter.line(chain.rules[rule]))"
     }
   }

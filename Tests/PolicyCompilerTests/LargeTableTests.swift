@@ -155,4 +155,132 @@ import Testing
     #expect(chain.rules.map(\.comment) == ["invalid", "own egress 2", "own egress 1", "default"])
     #expect(chain.annotations.last == "left out, never decides: own egress 3")
   }
+
+  // MARK: - Chains that rules call
+
+  static let called = """
+    prefix-lists:
+      office: [203.0.113.0/24, 198.51.100.0/25, 192.0.2.128/25, "2001:db8:12::/48"]
+    services:
+      app: [tcp/8080, tcp/8443]
+    groups:
+      web:
+        ingress:
+          - { allow: ssh, from: office }
+          - { allow: [http, udp/443], from: office }
+          - { allow: app, from: 10.9.0.0/16 }
+          - { deny: app, from: 10.9.9.9 }
+          - { allow: app, from: 192.0.2.1, to: 172.16.1.10 }
+          - { allow: [ping, esp], from: database }
+        egress:
+          - { deny: [mysql, tcp/9000-9100], to: database }
+          - { deny: all, to: database, priority: 2 }
+          - { deny: icmp/8, to: database, priority: 1 }
+      database:
+        type: advanced
+        ingress:
+          - { allow: [mysql, redis], from: web }
+          - { allow: ntp, from: any, source-ports: 123 }
+        egress:
+          - { allow: [https, ntp], to: web }
+    instances:
+      web-1: { addresses: [172.16.1.10, "fd00:1::10"], groups: web }
+      web-2: { addresses: [172.16.1.11, "fd00:1::11"], groups: web }
+      db-1: { addresses: [172.16.2.10, "fd00:2::11"], groups: database }
+    """
+
+  /// A chain's rules, without comments.
+  static func rules(_ compilation: Compilation, _ chain: String) throws -> [String] {
+    let found = try #require(compilation.ruleset.chains.first { $0.name == chain }, "no \(chain)")
+    return found.rules.map { TextWriter.line(Nftables.Rule($0.expressions)) }
+  }
+
+  @Test func rulesCallChains() throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.called)
+    try LargeTableTests.prove(compilation, LargeTableTests.called)
+    #expect(
+      try LargeTableTests.rules(compilation, "ingress/web") == [
+        "ct state invalid drop", "jump accept-from/web",
+        "ip saddr 10.9.9.9 tcp dport 8080 drop", "ip saddr 10.9.9.9 tcp dport 8443 drop",
+        "tcp dport 22 jump accept-from/office",
+        "tcp dport 80 jump accept-from/office", "udp dport 443 jump accept-from/office",
+        "ip saddr 10.9.0.0/16 jump accept/app",
+        "ip saddr 192.0.2.1 ip daddr 172.16.1.10 jump accept/app",
+        "ip saddr @group-ipv4/database icmp type echo-request accept",
+        "ip6 saddr @group-ipv6/database icmpv6 type echo-request accept",
+        "ip saddr @group-ipv4/database meta l4proto esp accept", "ip6 saddr @group-ipv6/database meta l4proto esp accept",
+        "drop",
+      ])
+    #expect(
+      try LargeTableTests.rules(compilation, "accept-from/office") == [
+        "ip saddr @list-ipv4/office accept", "ip6 saddr 2001:db8:12::/48 accept",
+      ])
+    #expect(try LargeTableTests.rules(compilation, "accept/app") == ["tcp dport 8080 accept", "tcp dport 8443 accept"])
+  }
+
+  /// What a return or a chain of the profile's own would have to say in a called chain, it can't.
+  @Test func rulesThatGoElsewhereStayWhole() throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.called)
+    #expect(
+      try LargeTableTests.rules(compilation, "egress/database").filter { $0.contains("return") } == [
+        "ip daddr @group-ipv4/web tcp dport 443 return", "ip6 daddr @group-ipv6/web tcp dport 443 return",
+        "ip daddr @group-ipv4/web udp dport 123 return", "ip6 daddr @group-ipv6/web udp dport 123 return",
+      ])
+    for logged in [true, false] {
+      let text = logged ? "options: { log: denied }\n" + LargeTableTests.called : LargeTableTests.called
+      let compilation = try LargeTableTests.large(text, observes: !logged)
+      try LargeTableTests.prove(compilation, text)
+      #expect(!compilation.ruleset.chains.contains { $0.name.hasPrefix("drop") })
+      #expect(compilation.ruleset.chains.contains { $0.name == "accept-from/office" })
+    }
+  }
+
+  /// A machine's egress is the last to be asked, so what it allows may be said in a called chain.
+  @Test func aMachineCallsChainsInBothDirections() throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.called, host: "db-1")
+    try LargeTableTests.prove(compilation, LargeTableTests.called)
+    #expect(
+      try LargeTableTests.rules(compilation, "egress/database") == [
+        "ct state invalid drop", "tcp dport 443 jump accept-to/web", "udp dport 123 jump accept-to/web", "drop",
+      ])
+  }
+
+  /// A small table has no such chains.
+  @Test func aSmallTableCallsNone() throws {
+    let compilation = try CompiledPolicy(LargeTableTests.called).compilation
+    #expect(compilation.ruleset.chains.allSatisfy { !$0.name.hasPrefix("accept") && !$0.name.hasPrefix("drop") })
+  }
+
+  @Test(arguments: [
+    SeededFaultTests.verdict("a called chain that drops", "accept-from/office", "list-ipv4", .drop),
+    SeededFaultTests.verdict("a called chain that accepts", "drop-to/database", "ip6", .accept),
+    SeededFaultTests.verdict("a called chain that returns", "accept/app", "8443", .return),
+    SeededFaultTests.rule("a family forgotten", "drop-to/database", "ip6") { $0.remove(at: $1) },
+    SeededFaultTests.rule("a port forgotten", "accept/app", "8443") { $0.remove(at: $1) },
+    SeededFaultTests.widened("an end forgotten", "accept-from/office", "list-ipv4", .ipSource),
+    SeededFaultTests.value("another port", "accept/app", "8443", .destinationPort, Interval(8444)),
+    SeededFaultTests.rule("a call forgotten", "ingress/web", "accept-from/office") { $0.remove(at: $1) },
+    SeededFaultTests.verdict("another chain called", "ingress/web", "accept-from/office", .jump("accept/app")),
+    SeededFaultTests.verdict("no way back", "ingress/web", "accept-from/office", .goto("accept-from/office")),
+    SeededFaultTests.widened("a service forgotten", "ingress/web", "accept-from/office", .destinationPort),
+    SeededFaultTests.rule("an exception behind the call", "ingress/web", "10.9.9.9") {
+      $0.insert($0.remove(at: $1), at: $0.count - 1)
+    },
+    SeededFaultTests.Fault(name: "an empty called chain") { ruleset in
+      guard let place = ruleset.chains.firstIndex(where: { $0.name == "drop-to/database" }) else { return false }
+      ruleset.chains[place].rules = []
+      return true
+    },
+    SeededFaultTests.Fault(name: "a chain that isn't there") { ruleset in
+      let count = ruleset.chains.count
+      ruleset.chains.removeAll { $0.name == "drop-to/database" }
+      return ruleset.chains.count < count
+    },
+  ]) func isCaught(_ fault: SeededFaultTests.Fault) throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.called)
+    var broken = compilation.ruleset
+    let isDamaged = fault.damage(&broken)
+    #expect(isDamaged, "nothing to break")
+    #expect(try Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles).verify() != nil)
+  }
 }

@@ -77,6 +77,12 @@ public struct RulesetDiagrams: Sendable {
       case .namedLimit, .limit, .unknown:
         isUncertain = true
       case .verdict(let verdict):
+        if case .jump(let name) = verdict, !isUncertain {
+          // cut to the packets that come there: the called chain's diagram meets but a part of what stands behind the rule
+          let returns = Outcome.returns.rawValue
+          let called = try overlay(boxes, chain(name, in: &store), on: .leaf(returns), in: &store)
+          return try store.replace(returns, in: called, by: rest)
+        }
         let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
         return try overlay(boxes, outcome, on: rest, in: &store)
       case .lookup(let lookup):

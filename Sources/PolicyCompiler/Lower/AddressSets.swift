@@ -84,6 +84,21 @@ struct AddressSets {
     return inline + named
   }
 
+  /// How many rules it takes to match a peer in both families; nil where some family isn't asked for its address.
+  func ruleCount(_ peer: Peer) -> Int? {
+    switch peer {
+    case .any: nil
+    case .addresses, .instance: policy.addresses(of: peer).ranges.count
+    case .group(let index): IPFamily.allCases.count { !policy.groups[index].members[$0].isEmpty }
+    case .prefixList(let index):
+      IPFamily.allCases.reduce(0) { sum, family in
+        let intervals = policy.prefixLists[index].addresses[family].intervals
+        if intervals == [Interval(0, family.maximum)] { return nil }
+        return sum.map { $0 + (intervals.count < AddressSets.smallestList ? intervals.count : 1) }
+      }
+    }
+  }
+
   /// The same for addresses that have no name.
   func operands(_ addresses: IntervalSet, _ family: IPFamily) -> [Operand]? {
     if addresses.intervals == [Interval(0, family.maximum)] { return nil }

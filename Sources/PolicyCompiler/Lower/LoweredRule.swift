@@ -31,8 +31,11 @@ struct LoweredRule {
 
   /// Whether it decides every packet, so that nothing behind it is ever reached.
   var decidesAll: Bool {
-    guard case .verdict = verdict else { return false }
-    return matches.isEmpty
+    switch verdict {
+    case .verdict(.accept), .verdict(.drop), .verdict(.return), .verdict(.goto): matches.isEmpty
+    // what is called may send the packet back
+    case .verdict(.jump), .verdict(.continue), .lookup, .match, .namedLimit, .limit, .log, .counter, .unknown: false
+    }
   }
 }
 

@@ -34,7 +34,10 @@ struct Lowering {
     var builder = ProfileChains(
       policy: policy, isHost: isHost, observes: observes, isPeer: Lowering.peers(policy),
       thresholds: thresholds, sets: AddressSets(policy, elements, setFrom: thresholds.set), provenance: provenance,
-      shapes: RuleShapes(count: provenance.ruleCount))
+      shapes: RuleShapes(count: provenance.ruleCount),
+      called: CalledChains(policy, profiles.profiles, thresholds) { direction, action in
+        action == .allow ? direction == .ingress || isHost : !observes && policy.options.log == .none
+      })
     var profileChains: [Chain] = []
     for profile in profiles.profiles {
       // in the order in which a packet meets them
@@ -50,7 +53,8 @@ struct Lowering {
       ruleset.sets = links.sets()
       ruleset.maps = gateway.maps
     }
-    ruleset.chains += profileChains + [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
+    ruleset.chains += profileChains + builder.called.chains(&builder.sets)
+    ruleset.chains += [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
     ruleset.sets += builder.sets.sets()
     if observes || policy.options.log == .denied {
       ruleset.limits = [NamedLimit(Names.deniedLimit, packetsPerSecond: Lowering.loggedPerSecond)]

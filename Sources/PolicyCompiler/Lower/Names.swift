@@ -1,3 +1,4 @@
+import Nftables
 import PacketSpace
 import PolicyLanguage
 
@@ -6,6 +7,8 @@ import PolicyLanguage
 ///     ingress/web          the chain of group web's ingress
 ///     ingress/db//web      of the addresses that are in db and in web
 ///     ingress.tcp-22/web   what of it concerns tcp/22
+///     drop-to/web          what drops the packets to web's members; accept-from, drop-from, accept-to likewise
+///     accept/ssh           what accepts the packets of a service; accept/tcp/8080 where it has no name
 ///     denied-ingress/web   where web's denied packets are logged
 ///     group-ipv4/web       web's members; list-ipv4/office: a prefix list's
 ///
@@ -39,6 +42,14 @@ enum Names {
   /// `service` is such as `tcp-22` or `udp-8000-8100`.
   static func serviceChain(_ direction: Direction, service: String, _ profile: String) -> String {
     "\(direction.rawValue).\(service)/\(profile)"
+  }
+  /// Of the packets whose other end is a group or a prefix list.
+  static func peerChain(_ verdict: Verdict, _ direction: Direction, _ peer: String) -> String {
+    "\(verdict == .accept ? "accept" : "drop")-\(direction == .ingress ? "from" : "to")/\(peer)"
+  }
+  /// Of the packets of a service: its name, or such as `tcp/8080`.
+  static func serviceChain(_ verdict: Verdict, _ service: String) -> String {
+    "\(verdict == .accept ? "accept" : "drop")/\(service)"
   }
   static func dispatch(_ direction: Direction, _ family: IPFamily, prefixes: Bool) -> String {
     "\(direction.rawValue)-\(family.name)" + (prefixes ? "-prefixes" : "")

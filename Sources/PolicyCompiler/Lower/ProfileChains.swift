@@ -28,6 +28,7 @@ struct ProfileChains {
   var sets: AddressSets
   var provenance: Provenance
   var shapes: RuleShapes
+  var called: CalledChains
 
   /// The chains, in the order of a reader: the profile's own first, then those that it leads to.
   mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
@@ -98,6 +99,10 @@ struct ProfileChains {
   private mutating func intraGroup(_ profile: Profile, _ direction: Direction, _ allow: Verdict) -> [LoweredRule] {
     var result: [LoweredRule] = []
     for index in intraGroups(profile, direction) {
+      if sets.ruleCount(.group(index))! > 1, let name = called.chain(.group(index), direction, .allow) {
+        result.append(LoweredRule([], .jump(name), note: "intra-group \(policy.groups[index].name)"))
+        continue
+      }
       for family in IPFamily.allCases {
         for operand in sets.ownMembers(index, family, isPeer: isPeer[index]) {
           let match = Expression.match(peer(direction).field(family), operand)
@@ -139,18 +144,50 @@ struct ProfileChains {
   /// Step 2, rule by rule.
   private mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule]
   {
-    let matches = RuleMatches(direction)
     var result: [LoweredRule] = []
     for item in ordered {
       let services: [ServiceMatches] =
         item.isServiceKnown
         ? [ServiceMatches(expressions: ServiceMatches.sourcePorts(item.rule.sourcePorts), family: nil, impliesFamily: false)]
         : ServiceMatches.of(item.rule.services, sourcePorts: item.rule.sourcePorts, setFrom: sets.setFrom)
-      for alternative in matches.alternatives(item.rule, services, &sets) {
-        result.append(LoweredRule(alternative, item.rule.action == .allow ? allow : deny, origin: item.number))
+      let verdict = item.rule.action == .allow ? allow : deny
+      for (matches, verdict) in alternatives(item, services, direction, verdict) {
+        result.append(LoweredRule(matches, verdict, origin: item.number))
       }
     }
     return result
+  }
+
+  /// The alternatives of a rule, each with its verdict or with a call of a chain that has it.
+  private mutating func alternatives(
+    _ item: OrderedRule, _ services: [ServiceMatches], _ direction: Direction, _ verdict: Verdict
+  ) -> [(matches: [Expression], verdict: Verdict)] {
+    let matches = RuleMatches(direction)
+    guard verdict == .accept || verdict == .drop else {
+      return matches.alternatives(item.rule, services, &sets).map { ($0, verdict) }
+    }
+    var rule = item.rule
+    var result: [(matches: [Expression], verdict: Verdict)] = []
+    let asksPeers = !rule.peers.contains(.any)
+    if asksPeers, rule.own == nil, services.allSatisfy({ $0.family == nil }) {
+      rule.peers.removeAll { peer in
+        // by the peer where that takes no more rules than by the service
+        guard let count = sets.ruleCount(peer), count > 1, count >= services.count,
+          let name = called.chain(peer, direction, rule.action)
+        else { return false }
+        result += services.map { ($0.expressions, .jump(name)) }
+        return true
+      }
+      if rule.peers.isEmpty { return result }
+    }
+    if !item.isServiceKnown, rule.sourcePorts == nil, services.count > 1 || asksPeers || rule.own != nil,
+      let name = called.chain(rule.services, alternatives: services.count, rule.action)
+    {
+      let family = services.allSatisfy { $0.family == services[0].family } ? services[0].family : nil
+      let anything = ServiceMatches(expressions: [], family: family, impliesFamily: false)
+      return result + matches.alternatives(rule, [anything], &sets).map { ($0, .jump(name)) }
+    }
+    return result + matches.alternatives(rule, services, &sets).map { ($0, verdict) }
   }
 
   private func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }

@@ -12,6 +12,10 @@ struct Thresholds {
   var dispatch: Int
   /// How many intervals of a run of rules become one lookup.
   var flatten: Int
+  /// How many rules call a chain for their peer, or for a service that takes several rules of nft.
+  var peerChain: Int
+  /// How many rules call a chain for a service that takes one.
+  var serviceChain: Int
   /// Whether rules are left out where without them the same would be decided. In a small table they may be there for the reader;
   /// what never decides is left out of every table.
   var leavesOutRedundant: Bool
@@ -20,8 +24,10 @@ struct Thresholds {
   /// profiles with a hundred rules each would otherwise be many times what its plain rules are.
   var leaves = 50_000
 
-  static let small = Thresholds(set: 2, dispatch: 32, flatten: 4, leavesOutRedundant: false)
-  static let large = Thresholds(set: 9, dispatch: 100, flatten: 16, leavesOutRedundant: true)
+  static let small = Thresholds(
+    set: 2, dispatch: 32, flatten: 4, peerChain: .max, serviceChain: .max, leavesOutRedundant: false)
+  static let large = Thresholds(
+    set: 9, dispatch: 100, flatten: 16, peerChain: 2, serviceChain: 4, leavesOutRedundant: true)
   /// Up to so many rules of the policy, counted once for each profile, a table is small.
   private static let largestSmall = 1000
 

@@ -63,6 +63,8 @@ enum FlattenRuns {
     guard rule.matches.count == 1, case .match(let match) = rule.matches[0], !match.isNegated,
       case .field(let field) = match.key, case .verdict(let verdict) = rule.verdict
     else { return nil }
+    // behind a jump the packet may go on, and then the next rule that holds its address has its say
+    if case .jump = verdict { return nil }
     switch field {
     case .ipSource, .ipDestination, .ip6Source, .ip6Destination: break
     case .nfproto, .l4proto, .ipProtocol, .sourcePort, .destinationPort, .icmpType, .icmpCode, .icmpv6Type, .icmpv6Code,

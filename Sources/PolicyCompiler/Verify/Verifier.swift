@@ -90,11 +90,16 @@ struct Verifier {
     let stride = 64
     DispatchQueue.concurrentPerform(iterations: (jobs.count + stride - 1) / stride) { block in
       var store = DiagramStore()
+      // with it stay the diagrams of chains that many profiles call
+      var walked = ruleset
       for job in block * stride..<min((block + 1) * stride, jobs.count) {
         if first.withLock({ $0.job < job }) { return }
         // the nodes of one profile seldom serve another: they go before there are many
-        if store.count > 1 << 16 { store = DiagramStore() }
-        let result = Result { () throws(DiagramBudgetExceeded) in try verify(jobs[job].0, jobs[job].1, &store) }
+        if store.count > 1 << 16 {
+          store = DiagramStore()
+          walked = ruleset
+        }
+        let result = Result { () throws(DiagramBudgetExceeded) in try verify(jobs[job].0, jobs[job].1, &walked, &store) }
         if case .success(nil) = result { continue }
         first.withLock { if job < $0.job { $0 = (job, result) } }
         return
@@ -136,14 +141,13 @@ struct Verifier {
   // MARK: - Profiles' chains
 
   private func verify(
-    _ profile: Profile, _ direction: Direction, _ store: inout DiagramStore
+    _ profile: Profile, _ direction: Direction, _ walked: inout RulesetDiagrams, _ store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let name = Names.chain(direction, profile.name)
     let isHost = enforcement != .gateway
     var meant = try diagrams.end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
     let invalid = PacketBox().narrowed(.connectionState, to: Interval(ConnectionState.invalid.bit))
     meant = try store.overlay(invalid, .leaf(0), on: meant)
-    var walked = ruleset
     let allow: Outcome = direction == .ingress || isHost ? .accept : .returns
     let done = try store.map(walked.chain(name, in: &store)) { outcome in
       outcome == allow.rawValue ? 1 : outcome == Outcome.drop.rawValue ? 0 : 2

@@ -1,0 +1,145 @@
+import Nftables
+import PacketSpace
+import PolicyLanguage
+
+/// Chains that many rules of a large table call: what they ask in common stands there once.
+///
+///     ip daddr @group-ipv4/web tcp dport 6514 drop     tcp dport 6514 jump drop-to/web
+///     ip6 daddr @group-ipv6/web tcp dport 6514 drop
+///     ip daddr 10.0.0.0/8 tcp dport 8080 drop          ip daddr 10.0.0.0/8 jump drop/app
+///     ip daddr 10.0.0.0/8 tcp dport 8443 drop
+///                                                      chain drop-to/web {
+///                                                        ip daddr @group-ipv4/web drop
+///                                                        ip6 daddr @group-ipv6/web drop
+///                                                      }
+///                                                      chain drop/app {
+///                                                        tcp dport 8080 drop
+///                                                        tcp dport 8443 drop
+///                                                      }
+///
+/// A rule holds where its service and its peers do, so it doesn't matter which is asked first, or where. The called chain ends
+/// in the rule's own verdict where its half holds too; where not, the packet comes back and goes on behind the rule, as it did.
+/// Only `accept` and `drop` mean the same in a called chain: an egress that `return`s to the base chain, or goes to a chain of
+/// its profile that logs, stays whole.
+///
+/// The kernel pays for a table rule by rule and, within a rule, expression by expression. One rule of five stands in the place
+/// of two to four of nine. And a packet asks sets of addresses for its own service's rules only.
+struct CalledChains {
+  private struct PeerChain: Hashable {
+    var peer: Peer
+    var direction: Direction
+    var action: Action
+  }
+
+  private struct ServiceChain: Hashable {
+    var terms: [ServiceTerm]
+    var action: Action
+  }
+
+  private let policy: Policy
+  private let thresholds: Thresholds
+  /// How many rules would call a chain, counted once for each profile.
+  private var peerUses: [PeerChain: Int] = [:]
+  private var serviceUses: [ServiceChain: Int] = [:]
+  /// What lists of terms are called: the policy's own names first.
+  private var serviceNames: [[ServiceTerm]: String] = [:]
+  /// The chains that are called.
+  private var peers: Set<PeerChain> = []
+  private var services: Set<ServiceChain> = []
+
+  /// - Parameter ends: whether what is decided in a direction, allowed or denied, is an `accept` or a `drop`.
+  init(_ policy: Policy, _ profiles: [Profile], _ thresholds: Thresholds, ends: (Direction, Action) -> Bool) {
+    self.policy = policy
+    self.thresholds = thresholds
+    if thresholds.peerChain == .max, thresholds.serviceChain == .max { return }
+    var profileCounts = [Int](repeating: 0, count: policy.groups.count)
+    for profile in profiles { for group in profile.groups { profileCounts[group] += 1 } }
+    for (index, group) in policy.groups.enumerated() where profileCounts[index] > 0 {
+      for direction in Direction.allCases {
+        for rule in group.rules(direction) where ends(direction, rule.action) {
+          for peer in rule.peers where CalledChains.isNamed(peer) {
+            // about a rule of nft for each term
+            peerUses[PeerChain(peer: peer, direction: direction, action: rule.action), default: 0] +=
+              rule.services.count * profileCounts[index]
+          }
+          if rule.sourcePorts == nil {
+            serviceUses[ServiceChain(terms: rule.services, action: rule.action), default: 0] += profileCounts[index]
+          }
+        }
+      }
+    }
+    for service in policy.services where serviceNames[service.terms] == nil { serviceNames[service.terms] = service.name }
+    let own = Set(policy.services.map(\.name))
+    for (name, terms) in BuiltInServices.all where serviceNames[terms] == nil && !own.contains(name) {
+      serviceNames[terms] = name
+    }
+  }
+
+  private static func isNamed(_ peer: Peer) -> Bool {
+    switch peer {
+    case .group, .prefixList: true
+    case .any, .addresses, .instance: false
+    }
+  }
+
+  /// The chain that decides for the packets whose other end is this peer; nil where few rules would call it.
+  mutating func chain(_ peer: Peer, _ direction: Direction, _ action: Action) -> String? {
+    let key = PeerChain(peer: peer, direction: direction, action: action)
+    guard let uses = peerUses[key], uses >= thresholds.peerChain else { return nil }
+    peers.insert(key)
+    return name(key)
+  }
+
+  /// The chain that decides for the packets of these services; nil where few rules would call it, or it has no name.
+  ///
+  /// - Parameter alternatives: how many rules of nft the services are.
+  mutating func chain(_ terms: [ServiceTerm], alternatives: Int, _ action: Action) -> String? {
+    if terms.contains(.all) { return nil }
+    let key = ServiceChain(terms: terms, action: action)
+    let from = alternatives > 1 ? thresholds.peerChain : thresholds.serviceChain
+    guard let uses = serviceUses[key], uses >= from, let name = name(key) else { return nil }
+    services.insert(key)
+    return name
+  }
+
+  private func name(_ chain: PeerChain) -> String {
+    let name =
+      switch chain.peer {
+      case .group(let index): policy.groups[index].name
+      case .prefixList(let index): policy.prefixLists[index].name
+      case .any, .addresses, .instance: preconditionFailure("only what has a name is called")
+      }
+    return Names.peerChain(CalledChains.verdict(chain.action), chain.direction, name)
+  }
+
+  private func name(_ chain: ServiceChain) -> String? {
+    let name = serviceNames[chain.terms] ?? (chain.terms.count == 1 ? chain.terms[0].description : nil)
+    return name.map { Names.serviceChain(CalledChains.verdict(chain.action), $0) }
+  }
+
+  private static func verdict(_ action: Action) -> Verdict { action == .allow ? .accept : .drop }
+
+  /// The chains that were asked for, by name.
+  func chains(_ sets: inout AddressSets) -> [Chain] {
+    var result: [Chain] = []
+    for key in peers {
+      let end = key.direction == .ingress ? End.source : .destination
+      var rules: [Nftables.Rule] = []
+      for family in IPFamily.allCases {
+        guard let operands = sets.operands([key.peer], family) else { preconditionFailure("such a peer isn't called") }
+        rules += operands.map {
+          Nftables.Rule([.match(end.field(family), $0), .verdict(CalledChains.verdict(key.action))])
+        }
+      }
+      result.append(Chain(name(key), rules: rules))
+    }
+    for key in services {
+      let rules = ServiceMatches.of(key.terms, sourcePorts: nil, setFrom: thresholds.set).map { service in
+        let family = service.impliesFamily ? [] : service.family.map { [Expression.family($0)] } ?? []
+        return Nftables.Rule(service.expressions + family + [.verdict(CalledChains.verdict(key.action))])
+      }
+      result.append(Chain(name(key)!, rules: rules))
+    }
+    return result.sorted { $0.name < $1.name }
+  }
+}
