@@ -9,10 +9,12 @@ import Testing
 /// What is done in large tables only, tried on small ones.
 @Suite struct LargeTableTests {
   /// The same compile with a large table's thresholds.
-  static func large(_ text: String, host: String? = nil, observes: Bool = false) throws -> Compilation {
+  static func large(
+    _ text: String, host: String? = nil, observes: Bool = false, _ thresholds: Thresholds = .large
+  ) throws -> Compilation {
     let small = try CompiledPolicy(text, host: host, observes: observes).compilation
     let (ruleset, provenance, profiles) = Lowering(
-      policy: small.policy, enforcement: small.enforcement, tableName: "cordon", observes: observes, thresholds: .large
+      policy: small.policy, enforcement: small.enforcement, tableName: "cordon", observes: observes, thresholds: thresholds
     ).lower()
     return Compilation(
       policy: small.policy, enforcement: small.enforcement, ruleset: ruleset, provenance: provenance, observes: observes,
@@ -26,15 +28,26 @@ import Testing
     #expect(wrong == nil, "\(wrong!)\n\(text)\n\(String(decoding: compilation.text(), as: UTF8.self))")
   }
 
+  /// Thresholds at which chains are called as soon as they can be.
+  static let eager: Thresholds = {
+    var result = Thresholds.large
+    result.peerChain = 1
+    result.serviceChain = 1
+    result.sharedRules = 1
+    return result
+  }()
+
   /// Whatever the policy, its ruleset is proved; for each the gateway's and a machine's, observing every third.
   @Test(arguments: 0..<40) func manyAreProved(_ block: UInt64) throws {
     for number in block * 10..<block * 10 + 10 {
       var generator = SeededGenerator(seed: 50_000 + number)
       let random = RandomPolicy(using: &generator)
-      try LargeTableTests.prove(LargeTableTests.large(random.text, observes: number % 3 == 0), random.text)
+      let thresholds = number % 2 == 0 ? Thresholds.large : LargeTableTests.eager
+      try LargeTableTests.prove(LargeTableTests.large(random.text, observes: number % 3 == 0, thresholds), random.text)
       guard let host = random.instances.first else { continue }
       do {
-        try LargeTableTests.prove(LargeTableTests.large(random.text, host: host, observes: number % 3 == 0), random.text)
+        try LargeTableTests.prove(
+          LargeTableTests.large(random.text, host: host, observes: number % 3 == 0, thresholds), random.text)
       } catch let refusal as CompiledPolicy.Refusal {
         #expect(refusal.codes.allSatisfy { ["mixed-types", "host-without-group"].contains($0) }, "\(refusal)")
       }
@@ -182,7 +195,9 @@ import Testing
           - { allow: [mysql, redis], from: web }
           - { allow: ntp, from: any, source-ports: 123 }
         egress:
-          - { allow: [https, ntp], to: web }
+          - { allow: ntp, to: web }
+          - { allow: tcp, to: web }
+          - { allow: https, to: 192.0.2.0/24 }
     instances:
       web-1: { addresses: [172.16.1.10, "fd00:1::10"], groups: web }
       web-2: { addresses: [172.16.1.11, "fd00:1::11"], groups: web }
@@ -218,13 +233,13 @@ import Testing
     #expect(try LargeTableTests.rules(compilation, "accept/app") == ["tcp dport 8080 accept", "tcp dport 8443 accept"])
   }
 
-  /// What a return or a chain of the profile's own would have to say in a called chain, it can't.
+  /// A return, or a chain of the profile's own, can't be said in a called chain.
   @Test func rulesThatGoElsewhereStayWhole() throws {
     let compilation = try LargeTableTests.large(LargeTableTests.called)
     #expect(
-      try LargeTableTests.rules(compilation, "egress/database").filter { $0.contains("return") } == [
-        "ip daddr @group-ipv4/web tcp dport 443 return", "ip6 daddr @group-ipv6/web tcp dport 443 return",
-        "ip daddr @group-ipv4/web udp dport 123 return", "ip6 daddr @group-ipv6/web udp dport 123 return",
+      try LargeTableTests.rules(compilation, "egress/database") == [
+        "ct state invalid drop", "ip daddr 192.0.2.0/24 tcp dport 443 return", "udp dport 123 goto only-to/web",
+        "meta l4proto tcp goto only-to/web", "drop",
       ])
     for logged in [true, false] {
       let text = logged ? "options: { log: denied }\n" + LargeTableTests.called : LargeTableTests.called
@@ -241,7 +256,8 @@ import Testing
     try LargeTableTests.prove(compilation, LargeTableTests.called)
     #expect(
       try LargeTableTests.rules(compilation, "egress/database") == [
-        "ct state invalid drop", "tcp dport 443 jump accept-to/web", "udp dport 123 jump accept-to/web", "drop",
+        "ct state invalid drop", "udp dport 123 jump accept-to/web", "meta l4proto tcp jump accept-to/web",
+        "ip daddr 192.0.2.0/24 tcp dport 443 accept", "drop",
       ])
   }
 
@@ -278,6 +294,146 @@ import Testing
     },
   ]) func isCaught(_ fault: SeededFaultTests.Fault) throws {
     let compilation = try LargeTableTests.large(LargeTableTests.called)
+    var broken = compilation.ruleset
+    let isDamaged = fault.damage(&broken)
+    #expect(isDamaged, "nothing to break")
+    #expect(try Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles).verify() != nil)
+  }
+
+  // MARK: - The last word on a service
+
+  /// Rules of an advanced group's egress, and what they become.
+  @Test(arguments: [
+    // one for each service, the narrower first, behind all others
+    (
+      ["allow: ssh, to: peer", "allow: https, to: any", "allow: [http, udp/53], to: peer"],
+      [
+        "tcp dport 443 return", "tcp dport 22 goto only-to/peer", "tcp dport 80 goto only-to/peer",
+        "udp dport 53 goto only-to/peer",
+      ]
+    ),
+    (
+      ["allow: tcp, to: peer", "allow: ssh, to: other"],
+      [
+        "ip daddr @group-ipv4/peer meta l4proto tcp return", "ip6 daddr @group-ipv6/peer meta l4proto tcp return",
+        "tcp dport 22 goto only-to/other",
+      ]
+    ),
+    // a weaker deny that it would pass
+    (
+      ["allow: ssh, to: peer", "deny: tcp, to: other, priority: 2", "allow: all, to: any, priority: 3"],
+      [
+        "ip daddr @group-ipv4/peer tcp dport 22 return", "ip6 daddr @group-ipv6/peer tcp dport 22 return",
+        "meta l4proto tcp jump drop-to/other", "return",
+      ]
+    ),
+    // a stronger one stays in front
+    (
+      ["deny: ssh, to: 10.0.0.0/8", "allow: ssh, to: peer, priority: 2"],
+      ["ip daddr 10.0.0.0/8 jump drop/ssh", "tcp dport 22 goto only-to/peer"]
+    ),
+    // another allow of the service, which takes the packets that aren't the peer's
+    (
+      ["allow: ssh, to: peer", "allow: ssh, to: 10.0.0.0/8, priority: 2"],
+      ["ip daddr 10.0.0.0/8 tcp dport 22 return", "tcp dport 22 goto only-to/peer"]
+    ),
+    (
+      ["allow: ssh, to: [peer, other]"],
+      [
+        "ip daddr @group-ipv4/peer tcp dport 22 return", "ip daddr @group-ipv4/other tcp dport 22 return",
+        "ip6 daddr @group-ipv6/peer tcp dport 22 return", "ip6 daddr @group-ipv6/other tcp dport 22 return",
+      ]
+    ),
+    (["allow: all, to: peer"], ["ip daddr @group-ipv4/peer return", "ip6 daddr @group-ipv6/peer return"]),
+  ]) func standsBehindAllOthers(_ rules: [String], _ expected: [String]) throws {
+    let text = """
+      groups:
+        own:
+          type: advanced
+          egress:
+      \(rules.map { "      - { \($0) }" }.joined(separator: "\n"))
+        peer: { external: true, members: [192.0.2.1, "2001:db8::1"] }
+        other: { external: true, members: [192.0.2.2, "2001:db8::2"] }
+      instances:
+        own-1: { addresses: [10.1.0.1, "fd00::1"], groups: own }
+      """
+    let compilation = try LargeTableTests.large(text, LargeTableTests.eager)
+    try LargeTableTests.prove(compilation, text)
+    let lines = try LargeTableTests.rules(compilation, "egress/own").dropFirst()
+    #expect(Array(lines.last == "drop" ? lines.dropLast() : lines) == expected)
+  }
+
+  // MARK: - Rules of a group in many profiles
+
+  static let shared = """
+    groups:
+      base:
+        ingress:
+          - { allow: ssh, from: 192.0.2.0/24 }
+          - { allow: tcp/9100, from: 192.0.2.9 }
+          - { allow: snmp, from: 192.0.2.9 }
+          - { deny: ssh, from: 192.0.2.66 }
+          - { allow: ntp, from: any, priority: 7 }
+        egress:
+          - { deny: smtp, to: any }
+          - { deny: telnet, to: any }
+          - { deny: ftp, to: any }
+      web: { ingress: [{ allow: https, from: any }, { deny: tcp/9100, from: 192.0.2.8/30, priority: 1 }] }
+      mail: { egress: [{ deny: ssh, to: any }, { allow: smtp, to: any }] }
+    instances:
+      web-1: { addresses: 10.1.0.1, groups: [base, web] }
+      mail-1: { addresses: 10.1.0.2, groups: [base, mail] }
+      base-1: { addresses: [10.1.0.3, "fd00::3"], groups: base }
+    """
+
+  @Test func rulesOfAGroupAreWrittenOnce() throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.shared)
+    try LargeTableTests.prove(compilation, LargeTableTests.shared)
+    for profile in ["base", "base//mail", "base//web"] {
+      let ingress = try LargeTableTests.rules(compilation, "ingress/\(profile)")
+      #expect(ingress.filter { $0.hasPrefix("jump ingress.allow-1/base") }.count == 1)
+      #expect(try LargeTableTests.rules(compilation, "egress/\(profile)").contains("jump egress.deny-1/base"))
+    }
+    #expect(
+      try LargeTableTests.rules(compilation, "ingress/base//web").suffix(6) == [
+        "ip saddr 192.0.2.66 jump drop/ssh", "ip saddr 192.0.2.8/30 tcp dport 9100 drop",
+        "jump ingress.allow-1/base", "tcp dport 443 accept", "udp dport 123 accept", "drop",
+      ])
+    #expect(
+      try LargeTableTests.rules(compilation, "egress.deny-1/base") == [
+        "tcp dport 25 drop", "tcp dport 23 drop", "tcp dport 21 drop",
+      ])
+    let call = try #require(
+      compilation.ruleset.chains.first { $0.name == "egress/base//mail" }?.rules.first { $0.comment == "base egress 1 2 3" })
+    #expect(compilation.provenance.rules(try #require(call.origin)).map(\.index) == [0, 1, 2])
+  }
+
+  @Test(arguments: [
+    SeededFaultTests.rule("a rule of many profiles forgotten", "egress.deny-1/base", "23") { $0.remove(at: $1) },
+    SeededFaultTests.rule("a call forgotten", "ingress/base//web", "jump ingress.allow-1") { $0.remove(at: $1) },
+    SeededFaultTests.rule("a call too early", "ingress/base//web", "jump ingress.allow-1") {
+      $0.insert($0.remove(at: $1), at: 1)
+    },
+  ]) func isCaughtInManyProfiles(_ fault: SeededFaultTests.Fault) throws {
+    let compilation = try LargeTableTests.large(LargeTableTests.shared)
+    var broken = compilation.ruleset
+    let isDamaged = fault.damage(&broken)
+    #expect(isDamaged, "nothing to break")
+    #expect(try Verifier(compilation.policy, compilation.enforcement, broken, compilation.profiles).verify() != nil)
+  }
+
+  @Test(arguments: [
+    SeededFaultTests.rule("a last word too early", "egress/database", "goto") { $0.swapAt($1, $1 - 1) },
+    SeededFaultTests.verdict("a last word that comes back", "only-to/web", "default", .return),
+    SeededFaultTests.verdict("a last word that skips ingress", "only-to/web", "ip6", .accept),
+    SeededFaultTests.rule("a last word without a family", "only-to/web", "ip6") { $0.remove(at: $1) },
+    SeededFaultTests.widened("a last word on everything", "egress/database", "goto", .destinationPort),
+  ]) func isCaughtAtTheLastWord(_ fault: SeededFaultTests.Fault) throws {
+    let text = LargeTableTests.called.replacing("allow: tcp, to: web", with: "allow: [tcp/22, udp/1], to: 192.0.2.1")
+      .replacing("allow: ntp, to: web", with: "allow: [ntp, udp/2], to: web")
+      .replacing("allow: https, to: 192.0.2.0/24", with: "allow: udp, to: 198.51.100.0/24")
+    let compilation = try LargeTableTests.large(text)
+    try LargeTableTests.prove(compilation, text)
     var broken = compilation.ruleset
     let isDamaged = fault.damage(&broken)
     #expect(isDamaged, "nothing to break")

@@ -41,22 +41,31 @@ struct CalledChains {
   /// How many rules would call a chain, counted once for each profile.
   private var peerUses: [PeerChain: Int] = [:]
   private var serviceUses: [ServiceChain: Int] = [:]
+  /// The same for allows in egress that come back to the base chain.
+  private var returnUses: [Peer: Int] = [:]
   /// What lists of terms are called: the policy's own names first.
   private var serviceNames: [[ServiceTerm]: String] = [:]
   /// The chains that are called.
   private var peers: Set<PeerChain> = []
   private var services: Set<ServiceChain> = []
+  private var returns: Set<Peer> = []
 
+  /// - Parameter profileCounts: for each group how many profiles have it.
   /// - Parameter ends: whether what is decided in a direction, allowed or denied, is an `accept` or a `drop`.
-  init(_ policy: Policy, _ profiles: [Profile], _ thresholds: Thresholds, ends: (Direction, Action) -> Bool) {
+  init(_ policy: Policy, _ profileCounts: [Int], _ thresholds: Thresholds, ends: (Direction, Action) -> Bool) {
     self.policy = policy
     self.thresholds = thresholds
     if thresholds.peerChain == .max, thresholds.serviceChain == .max { return }
-    var profileCounts = [Int](repeating: 0, count: policy.groups.count)
-    for profile in profiles { for group in profile.groups { profileCounts[group] += 1 } }
     for (index, group) in policy.groups.enumerated() where profileCounts[index] > 0 {
       for direction in Direction.allCases {
-        for rule in group.rules(direction) where ends(direction, rule.action) {
+        for rule in group.rules(direction) {
+          if !ends(direction, rule.action) {
+            guard direction == .egress, rule.action == .allow else { continue }
+            for peer in rule.peers where CalledChains.isNamed(peer) {
+              returnUses[peer, default: 0] += rule.services.count * profileCounts[index]
+            }
+            continue
+          }
           for peer in rule.peers where CalledChains.isNamed(peer) {
             // about a rule of nft for each term
             peerUses[PeerChain(peer: peer, direction: direction, action: rule.action), default: 0] +=
@@ -90,6 +99,14 @@ struct CalledChains {
     return name(key)
   }
 
+  /// The chain that lets the packets to this peer come back to the base chain, and drops all others; nil where few rules would go
+  /// there.
+  mutating func chain(to peer: Peer) -> String? {
+    guard let uses = returnUses[peer], uses >= thresholds.peerChain else { return nil }
+    returns.insert(peer)
+    return Names.only(to: name(of: peer))
+  }
+
   /// The chain that decides for the packets of these services; nil where few rules would call it, or it has no name.
   ///
   /// - Parameter alternatives: how many rules of nft the services are.
@@ -103,13 +120,15 @@ struct CalledChains {
   }
 
   private func name(_ chain: PeerChain) -> String {
-    let name =
-      switch chain.peer {
-      case .group(let index): policy.groups[index].name
-      case .prefixList(let index): policy.prefixLists[index].name
-      case .any, .addresses, .instance: preconditionFailure("only what has a name is called")
-      }
-    return Names.peerChain(CalledChains.verdict(chain.action), chain.direction, name)
+    Names.peerChain(CalledChains.verdict(chain.action), chain.direction, name(of: chain.peer))
+  }
+
+  private func name(of peer: Peer) -> String {
+    switch peer {
+    case .group(let index): policy.groups[index].name
+    case .prefixList(let index): policy.prefixLists[index].name
+    case .any, .addresses, .instance: preconditionFailure("only what has a name is called")
+    }
   }
 
   private func name(_ chain: ServiceChain) -> String? {
@@ -123,15 +142,13 @@ struct CalledChains {
   func chains(_ sets: inout AddressSets) -> [Chain] {
     var result: [Chain] = []
     for key in peers {
-      let end = key.direction == .ingress ? End.source : .destination
-      var rules: [Nftables.Rule] = []
-      for family in IPFamily.allCases {
-        guard let operands = sets.operands([key.peer], family) else { preconditionFailure("such a peer isn't called") }
-        rules += operands.map {
-          Nftables.Rule([.match(end.field(family), $0), .verdict(CalledChains.verdict(key.action))])
-        }
-      }
+      let rules = CalledChains.rules(key.peer, key.direction, CalledChains.verdict(key.action), &sets)
       result.append(Chain(name(key), rules: rules))
+    }
+    for peer in returns {
+      let rules = CalledChains.rules(peer, .egress, .return, &sets)
+      result.append(
+        Chain(Names.only(to: name(of: peer)), rules: rules + [Nftables.Rule([.verdict(.drop)], comment: "default")]))
     }
     for key in services {
       let rules = ServiceMatches.of(key.terms, sourcePorts: nil, setFrom: thresholds.set).map { service in
@@ -141,5 +158,16 @@ struct CalledChains {
       result.append(Chain(name(key)!, rules: rules))
     }
     return result.sorted { $0.name < $1.name }
+  }
+
+  /// Rules with this verdict for the packets whose other end is a peer.
+  private static func rules(
+    _ peer: Peer, _ direction: Direction, _ verdict: Verdict, _ sets: inout AddressSets
+  ) -> [Nftables.Rule] {
+    let end = direction == .ingress ? End.source : .destination
+    return IPFamily.allCases.flatMap { family in
+      guard let operands = sets.operands([peer], family) else { preconditionFailure("such a peer isn't called") }
+      return operands.map { Nftables.Rule([.match(end.field(family), $0), .verdict(verdict)]) }
+    }
   }
 }

@@ -31,13 +31,17 @@ struct Lowering {
     let elements = AddressElements(policy)
     let thresholds = thresholds ?? .of(policy, profiles)
     let provenance = Provenance(policy)
+    let ends = { (direction: Direction, action: Action) in
+      action == .allow ? direction == .ingress || isHost : !observes && policy.options.log == .none
+    }
+    var profileCounts = [Int](repeating: 0, count: policy.groups.count)
+    for profile in profiles.profiles { for group in profile.groups { profileCounts[group] += 1 } }
     var builder = ProfileChains(
       policy: policy, isHost: isHost, observes: observes, isPeer: Lowering.peers(policy),
       thresholds: thresholds, sets: AddressSets(policy, elements, setFrom: thresholds.set), provenance: provenance,
       shapes: RuleShapes(count: provenance.ruleCount),
-      called: CalledChains(policy, profiles.profiles, thresholds) { direction, action in
-        action == .allow ? direction == .ingress || isHost : !observes && policy.options.log == .none
-      })
+      called: CalledChains(policy, profileCounts, thresholds, ends: ends),
+      shared: SharedRules(policy, profileCounts, thresholds, ends: ends))
     var profileChains: [Chain] = []
     for profile in profiles.profiles {
       // in the order in which a packet meets them
@@ -53,7 +57,7 @@ struct Lowering {
       ruleset.sets = links.sets()
       ruleset.maps = gateway.maps
     }
-    ruleset.chains += profileChains + builder.called.chains(&builder.sets)
+    ruleset.chains += profileChains + builder.shared.chains + builder.called.chains(&builder.sets)
     ruleset.chains += [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
     ruleset.sets += builder.sets.sets()
     if observes || policy.options.log == .denied {

@@ -7,7 +7,9 @@ import PolicyLanguage
 ///     ingress/web          the chain of group web's ingress
 ///     ingress/db//web      of the addresses that are in db and in web
 ///     ingress.tcp-22/web   what of it concerns tcp/22
+///     ingress.allow-1/web  the group's allows of priority 1, where several profiles have them
 ///     drop-to/web          what drops the packets to web's members; accept-from, drop-from, accept-to likewise
+///     only-to/web          what lets packets pass to web's members, and drops all others
 ///     accept/ssh           what accepts the packets of a service; accept/tcp/8080 where it has no name
 ///     denied-ingress/web   where web's denied packets are logged
 ///     group-ipv4/web       web's members; list-ipv4/office: a prefix list's
@@ -39,14 +41,16 @@ enum Names {
 
   static func chain(_ direction: Direction, _ profile: String) -> String { "\(direction.rawValue)/\(profile)" }
   static func deniedChain(_ direction: Direction, _ profile: String) -> String { "denied-\(direction.rawValue)/\(profile)" }
-  /// `service` is such as `tcp-22` or `udp-8000-8100`.
-  static func serviceChain(_ direction: Direction, service: String, _ profile: String) -> String {
-    "\(direction.rawValue).\(service)/\(profile)"
+  /// A part of a profile's or a group's rules: `tcp-22` or `udp-8000-8100` of a service, `allow-10` of a priority.
+  static func part(_ direction: Direction, _ part: String, of name: String) -> String {
+    "\(direction.rawValue).\(part)/\(name)"
   }
   /// Of the packets whose other end is a group or a prefix list.
   static func peerChain(_ verdict: Verdict, _ direction: Direction, _ peer: String) -> String {
     "\(verdict == .accept ? "accept" : "drop")-\(direction == .ingress ? "from" : "to")/\(peer)"
   }
+  /// Of egress that comes back from there to a group or a prefix list only.
+  static func only(to peer: String) -> String { "only-to/\(peer)" }
   /// Of the packets of a service: its name, or such as `tcp/8080`.
   static func serviceChain(_ verdict: Verdict, _ service: String) -> String {
     "\(verdict == .accept ? "accept" : "drop")/\(service)"

@@ -29,6 +29,7 @@ struct ProfileChains {
   var provenance: Provenance
   var shapes: RuleShapes
   var called: CalledChains
+  var shared: SharedRules
 
   /// The chains, in the order of a reader: the profile's own first, then those that it leads to.
   mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
@@ -45,7 +46,8 @@ struct ProfileChains {
     let defaultRule = LoweredRule([], byDefault == .allow ? allow : deny, note: "default")
     let all = OrderedRule.of(profile, direction, policy, provenance)
     let idle = IdleRules(
-      all.map { ($0.rule.action, shapes.of($0, policy)) }, front: front(profile, direction), default: byDefault,
+      all.map { ($0.rule.action, shapes.of($0, policy), shared.contains($0.key(direction))) }, front: front(profile, direction),
+      default: byDefault,
       leavesOutRedundant: thresholds.leavesOutRedundant)
     let ordered = idle.kept.map { all[$0] }
     let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
@@ -59,7 +61,7 @@ struct ProfileChains {
         if case .verdict(let decision) = content[0].verdict, content[0].decidesAll {
           verdict = decision
         } else {
-          let name = Names.serviceChain(direction, service: leaf.name, profile.name)
+          let name = Names.part(direction, leaf.name, of: profile.name)
           verdict = .goto(name)
           leaves.append(chain(name, content, []))
         }
@@ -71,7 +73,10 @@ struct ProfileChains {
           note: "by service"))
       rules += lower(ordered.compactMap(\.withoutPorts), direction, allow: allow, deny: deny) + [defaultRule]
     } else {
-      rules += plain
+      let last = byDefault == .deny && allow == .return && deny == .drop ? lastWords(ordered) : []
+      rules +=
+        last.isEmpty && !ordered.contains(where: { shared.contains($0.key(direction)) })
+        ? plain : lower(ordered, last: last, direction, allow: allow, deny: deny) + [defaultRule]
     }
     let described = profile.groups.map { "\(policy.groups[$0].type.rawValue) group \(policy.groups[$0].name)" }
     let annotations =
@@ -142,8 +147,7 @@ struct ProfileChains {
   }
 
   /// Step 2, rule by rule.
-  private mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule]
-  {
+  mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule] {
     var result: [LoweredRule] = []
     for item in ordered {
       let services: [ServiceMatches] =
@@ -192,7 +196,7 @@ struct ProfileChains {
 
   private func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }
 
-  private mutating func chain(_ name: String, _ lowered: [LoweredRule], _ annotations: [String]) -> Chain {
+  mutating func chain(_ name: String, _ lowered: [LoweredRule], _ annotations: [String]) -> Chain {
     let rules = lowered.map { rule in
       Nftables.Rule(
         rule.matches + [rule.verdict], comment: provenance.comment(rule, policy), origin: provenance.origin(rule.origins))
@@ -204,6 +208,7 @@ struct ProfileChains {
 /// A rule of the policy in its place among those that are merged with it.
 struct OrderedRule {
   var rule: PolicyLanguage.Rule
+  var group: Int
   /// As `Provenance` counts.
   var number: UInt32
   /// Whether a lookup by service has been made already, and found this rule's.
@@ -216,11 +221,15 @@ struct OrderedRule {
     for group in profile.groups {
       for (index, rule) in policy.groups[group].rules(direction).enumerated() {
         let rank = Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1)
-        result.append((rank, OrderedRule(rule: rule, number: provenance.number(group, direction, index))))
+        result.append((rank, OrderedRule(rule: rule, group: group, number: provenance.number(group, direction, index))))
       }
     }
     result.sort { ($0.rank, $0.item.number) < ($1.rank, $1.item.number) }
     return result.map(\.item)
+  }
+
+  func key(_ direction: Direction) -> SharedRules.Key {
+    SharedRules.Key(group: group, direction: direction, action: rule.action, priority: rule.priority)
   }
 
   var inLeaf: OrderedRule {

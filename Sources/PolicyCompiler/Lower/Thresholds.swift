@@ -16,6 +16,8 @@ struct Thresholds {
   var peerChain: Int
   /// How many rules call a chain for a service that takes one.
   var serviceChain: Int
+  /// How many profiles more than one, times how many rules more than one, make rules of a group a chain that its profiles call.
+  var sharedRules: Int
   /// Whether rules are left out where without them the same would be decided. In a small table they may be there for the reader;
   /// what never decides is left out of every table.
   var leavesOutRedundant: Bool
@@ -25,9 +27,9 @@ struct Thresholds {
   var leaves = 50_000
 
   static let small = Thresholds(
-    set: 2, dispatch: 32, flatten: 4, peerChain: .max, serviceChain: .max, leavesOutRedundant: false)
+    set: 2, dispatch: 32, flatten: 4, peerChain: .max, serviceChain: .max, sharedRules: .max, leavesOutRedundant: false)
   static let large = Thresholds(
-    set: 9, dispatch: 100, flatten: 16, peerChain: 2, serviceChain: 4, leavesOutRedundant: true)
+    set: 9, dispatch: 100, flatten: 16, peerChain: 2, serviceChain: 4, sharedRules: 4, leavesOutRedundant: true)
   /// Up to so many rules of the policy, counted once for each profile, a table is small.
   private static let largestSmall = 1000
 

@@ -20,6 +20,9 @@ import PolicyLanguage
 /// before that, the rule stays. Rules behind it were judged before it, so what it leans on is there; and leaving it out changes
 /// no packet's verdict, so what leans on it in front of it isn't hurt.
 ///
+/// Rules that many profiles share (`SharedRules`) stay in any case: they cost no more than a call, and a list with them is one
+/// from which fewer rules were left out, each for a reason that has them in sight.
+///
 /// Rules are compared by what they name. Prefix lists and instances are their addresses. A group that is named as a peer is
 /// only itself, whoever is in it today: it may meet anything, and nothing but the group covers it. So members come and go
 /// without a rule coming or going.
@@ -33,14 +36,18 @@ struct IdleRules {
   /// How many neighbours a rule is compared with at most: a profile of thousands of rules then takes no square of their number.
   private static let farthest = 200
 
-  /// - Parameter rules: what a profile's rules match, the strongest first.
+  /// - Parameter rules: what a profile's rules match, the strongest first, and whether they stay, come what may.
   /// - Parameter front: what is allowed before any rule is asked.
   /// - Parameter leavesOutRedundant: whether rules are left out that decide, too.
-  init(_ rules: [(action: Action, shape: RuleShape)], front: [RuleShape], default: Action, leavesOutRedundant: Bool) {
+  init(
+    _ rules: [(action: Action, shape: RuleShape, stays: Bool)], front: [RuleShape], default: Action, leavesOutRedundant: Bool
+  ) {
     var living: [Int] = []
     for (index, rule) in rules.enumerated() {
       let stronger = rules[max(0, index - IdleRules.farthest)..<index]
-      if front.contains(where: { $0.covers(rule.shape) }) || stronger.contains(where: { $0.shape.covers(rule.shape) }) {
+      if rule.stays {
+        living.append(index)
+      } else if front.contains(where: { $0.covers(rule.shape) }) || stronger.contains(where: { $0.shape.covers(rule.shape) }) {
         neverDeciding.append(index)
       } else {
         living.append(index)
@@ -52,7 +59,7 @@ struct IdleRules {
     }
     // the weakest first, here and in `redundant`
     for index in living.reversed() {
-      if IdleRules.isRedundant(rules[index], before: kept.reversed().lazy.map { rules[$0] }, `default`) {
+      if !rules[index].stays, IdleRules.isRedundant(rules[index], before: kept.reversed().lazy.map { rules[$0] }, `default`) {
         redundant.append(index)
       } else {
         kept.append(index)
@@ -63,7 +70,8 @@ struct IdleRules {
   }
 
   private static func isRedundant(
-    _ rule: (action: Action, shape: RuleShape), before weaker: some Collection<(action: Action, shape: RuleShape)>,
+    _ rule: (action: Action, shape: RuleShape, stays: Bool),
+    before weaker: some Collection<(action: Action, shape: RuleShape, stays: Bool)>,
     _ default: Action
   ) -> Bool {
     for (count, other) in weaker.enumerated() {

@@ -80,9 +80,14 @@ struct RuleShape {
     return !other.isAnyPeer && other.groups.allSatisfy(groups.contains) && addresses.contains(other.addresses)
   }
 
+  /// Whether a packet can be of a service of both.
+  func meetsServices(_ other: RuleShape) -> Bool {
+    services.contains { term in other.services.contains { $0.meets(term) } }
+  }
+
   /// Whether a packet can be in both.
   func meets(_ other: RuleShape) -> Bool {
-    guard services.contains(where: { term in other.services.contains { $0.meets(term) } }) else { return false }
+    guard meetsServices(other) else { return false }
     if let sourcePorts, let others = other.sourcePorts,
       !sourcePorts.contains(where: { range in others.contains { $0.lower <= range.upper && range.lower <= $0.upper } })
     {
