@@ -18,7 +18,7 @@ build: setup
 	$(SWIFT) build -c release --static-swift-stdlib --product cordon
 
 setup:
-	@Tools/setup pkg-config libnftables-dev nftables iproute2
+	@Tools/setup pkg-config libnftables-dev libnetfilter-conntrack-dev nftables iproute2
 
 # Everything: style, units, goldens, packets through kernels, the documents, and other people's cases where there are any.
 test: lint build

@@ -30,7 +30,11 @@ let package = Package(
       swiftSettings: strict),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(name: "CNftables", pkgConfig: "libnftables", providers: [.apt(["libnftables-dev"])]),
-    .target(name: "NftablesKernel", dependencies: ["CLinux", "CNftables", "Nftables"], swiftSettings: strict),
+    .systemLibrary(
+      name: "CConntrack", pkgConfig: "libnetfilter_conntrack", providers: [.apt(["libnetfilter-conntrack-dev"])]),
+    .target(
+      name: "NftablesKernel", dependencies: ["CLinux", "CNftables", "CConntrack", "Nftables", "PacketSpace"],
+      swiftSettings: strict),
     // floor 3: the command
     .executableTarget(
       name: "cordon",
@@ -56,7 +60,7 @@ let package = Package(
       dependencies: ["PolicyCompiler", "PolicyLanguage", "Nftables", "Diagnostics", "PacketSpace", "TestSupport"],
       swiftSettings: strict),
     .testTarget(name: "CordonTests", dependencies: ["cordon", "PacketSpace", "PolicyLanguage"], swiftSettings: strict),
-    .testTarget(name: "CommandTests", dependencies: ["NftablesKernel", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "CommandTests", dependencies: ["NftablesKernel", "PacketSpace", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "KernelTests",
       dependencies: [
