@@ -21,15 +21,18 @@ struct DifferenceReport {
 
   var isEmpty: Bool { difference.isEmpty }
 
-  /// - Parameter plan: how the table is changed, where it is.
-  func text(_ format: OutputFormat, plan: ChangePlan? = nil) -> String {
+  /// - Parameters:
+  ///   - plan: how the table is changed, where it is.
+  ///   - sessions: what becomes of connections that are open then.
+  func text(_ format: OutputFormat, plan: ChangePlan? = nil, sessions: SessionsPlan? = nil) -> String {
     switch format {
     case .human, .plain:
-      isEmpty
+      (isEmpty
         ? "table inet \(difference.tableName): no difference\n"
-        : stateText + trafficText + rulesetText + (plan.map { "\n\($0.summary)\n" } ?? "")
+        : stateText + trafficText + rulesetText + (plan.map { "\n\($0.summary)\n" } ?? ""))
+        + (sessions?.text ?? "")
     case .json:
-      json(plan)
+      json(plan, sessions)
     }
   }
 
@@ -99,9 +102,10 @@ struct DifferenceReport {
   // MARK: - JSON
 
   /// `{ "traffic": { "complete", "changes": [ { "change": "opens"|"closes"|"unknown", "hook", "service", "from", "to",
-  /// "circumstances", "example" } ] } | null, "ruleset": …, "transactions": [ … ] }`, where `ruleset` is
-  /// `RulesetDifference.json()`'s and each transaction is named by its phase; they are left out where there is no plan.
-  private func json(_ plan: ChangePlan?) -> String {
+  /// "circumstances", "example" } ] } | null, "ruleset": …, "transactions": [ … ], "sessions": … }`, where `ruleset` is
+  /// `RulesetDifference.json()`'s and each transaction is named by its phase; they are left out where there is no plan, as is
+  /// `sessions`, which is `SessionsPlan.json`.
+  private func json(_ plan: ChangePlan?, _ sessions: SessionsPlan?) -> String {
     struct Change: Encodable { var change, hook, service, from, to, circumstances, example: String }
     struct Traffic: Encodable {
       var complete: Bool
@@ -118,7 +122,8 @@ struct DifferenceReport {
         })
     }
     let steps = plan.map { ",\"transactions\":\(JSONText.encode($0.transactions.map(\.name)))" } ?? ""
-    return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())\(steps)}\n"
+    let open = sessions.map { ",\"sessions\":\($0.json)" } ?? ""
+    return "{\"traffic\":\(shown.map { JSONText.encode($0) } ?? "null"),\"ruleset\":\(difference.json())\(steps)\(open)}\n"
   }
 }
 

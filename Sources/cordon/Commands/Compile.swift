@@ -21,6 +21,9 @@ struct Compile: ParsableCommand {
       What is applied is kept, for `cordon rollback`, `history`, `status` and `restore`. With --confirm it is undone after that \
       time, whatever becomes of this process, unless it is confirmed.
 
+      Connections that are open and that the new policy denies are counted and listed, and go on. With --sessions revoke they \
+      are cut once the policy is in force; what is cut stays so if the policy is undone.
+
       Both print what differs between the kernel's table and the policy's. Neither changes another table. With -o the file is written last.
 
       Applied to a host over SSH, the policy must let in a new connection like the one you work over. It must also allow what \
@@ -66,6 +69,9 @@ struct Compile: ParsableCommand {
     ))
   var confirm: Int?
 
+  @Option(help: "With --apply: whether open connections that the new policy denies go on, as they do by default, or are cut.")
+  var sessions: Sessions?
+
   @OptionGroup var lockout: LockoutOptions
   @OptionGroup var state: StateOptions
   @OptionGroup var waiting: WaitOptions
@@ -74,6 +80,7 @@ struct Compile: ParsableCommand {
     if confirm != nil && (!apply || dryRun) { throw ValidationError("--confirm goes with --apply") }
     if let confirm, !(1...1_000_000).contains(confirm) { throw ValidationError("--confirm takes 1 to 1000000 seconds") }
     if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
+    if sessions != nil && !apply { throw ValidationError("--sessions goes with --apply") }
     if output == "" { throw ValidationError("-o takes the name of a file") }
     try lockout.validate(isApplied: apply)
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
@@ -102,12 +109,14 @@ struct Compile: ParsableCommand {
       try folder.inForce(beside: compilation.ruleset, text: text, $0)
     }
     let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
-    try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil))
+    let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
+    try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open))
     if dryRun { try lockout.check(compilation, sources, policy) }
     if check { try kernel.check(text) }
     let pending = try store?.record(text, StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
       try enforcement.carryOut(&$0)
     }
+    if store != nil { try open?.carryOut(policy.outputFormat) }
     store = nil
     try pending?.awaitConfirmation(folder)
   }
