@@ -7,24 +7,26 @@ struct Enforcement {
   let planned: Ruleset
   let plan: ChangePlan
   /// The kernel's generation before the table was read.
-  private let generation: UInt32
+  fileprivate let generation: UInt32
 
-  /// Plans for the table as it is now.
+  /// Plans for the table as it is now, and meanwhile finds out something else about it.
   ///
   /// - Parameters:
   ///   - replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
   ///   - kept: the table as it is known to be without a listing, where it is.
-  init(
+  ///   - other: what else there is to find out of the live table.
+  static func plan<Other: Sendable>(
     _ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel,
-    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }
-  ) throws {
+    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }, meanwhile other: @Sendable (Ruleset?) -> Other = { _ in }
+  ) throws -> (enforcement: Enforcement, other: Other) {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
-    generation = try kernel.generation()
-    live = try kept(kernel) ?? LiveTable.read(kernel, name)
+    let generation = try kernel.generation()
+    let live = try kept(kernel) ?? LiveTable.read(kernel, name)
     let isForeign = try kernel.ownership(of: name) == .foreign
-    self.planned = planned
-    plan = ChangePlan(live: live, planned: planned, replacing: replacing || isForeign)
+    let (plan, found) = concurrently(
+      { ChangePlan(live: live, planned: planned, replacing: replacing || isForeign) }, { other(live) })
+    return (Enforcement(live: live, planned: planned, plan: plan, generation: generation), found)
   }
 
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;

@@ -105,10 +105,10 @@ struct Compile: ParsableCommand {
     var store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
     let text = compilation.text()
-    let enforcement = try Enforcement(compilation.ruleset, replacing: replace, adopting: adopt, &kernel) {
-      try folder.inForce(beside: compilation.ruleset, text: text, $0)
-    }
-    let report = DifferenceReport(live: enforcement.live, planned: compilation.ruleset, compilation.policy)
+    let (enforcement, report) = try Enforcement.plan(
+      compilation.ruleset, replacing: replace, adopting: adopt, &kernel,
+      kept: { try folder.inForce(beside: compilation.ruleset, text: text, $0) },
+      meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy) })
     let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
     try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open))
     if dryRun { try lockout.check(compilation, sources, policy) }

@@ -265,7 +265,7 @@ struct StateStore: ~Copyable {
       if try kernel.ownership(of: folder.table) == .ours,
         let planned = try LiveTable.read(file: folder.path(of: state.fileName), table: folder.table), planned.isFullyKnown
       {
-        return try Enforcement(planned, replacing: false, adopting: false, &kernel).carryOut(&kernel)
+        return try Enforcement.plan(planned, replacing: false, adopting: false, &kernel).enforcement.carryOut(&kernel)
       }
       try kernel.apply(text)
     } else if try kernel.ownership(of: folder.table) != .absent {
