@@ -7,7 +7,7 @@ struct Enforcement {
   let planned: Ruleset
   let plan: ChangePlan
   /// The kernel's generation before the table was read.
-  fileprivate let generation: UInt32
+  private let generation: UInt32
 
   /// Plans for the table as it is now, and meanwhile finds out something else about it.
   ///
