@@ -29,7 +29,7 @@ import Testing
     #expect(apply.hasWritten())
     try body()
     let done = try apply.finish().output
-    #expect(done.stdoutBytes.count > 2 * 4096)
+    #expect(done.stdoutBytes.count > 4096)
     return done
   }
 

@@ -44,7 +44,7 @@ public final class RunningCommand {
   }
 
   /// Whether it has written something that nobody has read yet, or ended, within that time.
-  public func hasWritten(within milliseconds: Int32 = 20_000) -> Bool {
+  public func hasWritten(within milliseconds: Int32 = 60_000) -> Bool {
     var waiting = pollfd(fd: output, events: Int16(POLLIN), revents: 0)
     return poll(&waiting, 1, milliseconds) == 1
   }
@@ -69,7 +69,7 @@ public final class RunningCommand {
   ///
   /// - Returns: what became of it, and the processor time that it and its children took, in seconds.
   /// - Throws: `Shell.Failure` where it doesn't end in time.
-  public func finish(timeout: Duration = .seconds(60)) throws -> (output: Shell.Output, seconds: Double) {
+  public func finish(timeout: Duration = .seconds(120)) throws -> (output: Shell.Output, seconds: Double) {
     let deadline = ContinuousClock.now + timeout
     var written: [UInt8] = []
     while true {
