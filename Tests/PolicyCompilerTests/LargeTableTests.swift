@@ -26,6 +26,14 @@ import Testing
     #expect(problems.isEmpty, "\(problems)\n\(text)")
     let wrong = try compilation.verify()
     #expect(wrong == nil, "\(wrong!)\n\(text)\n\(String(decoding: compilation.text(), as: UTF8.self))")
+    // nothing is there that nothing leads to
+    let ruleset = compilation.ruleset
+    let written = String(decoding: compilation.text(), as: UTF8.self)
+    for chain in ruleset.chains where chain.base == nil && chain.name != Lowering.mark && chain.name != Names.links {
+      #expect(
+        written.contains(" \(chain.name) comment") || written.contains(" : jump \(chain.name)")
+          || written.contains(" : goto \(chain.name)") || written.contains("goto \(chain.name)\n"), "\(chain.name)\n\(written)")
+    }
   }
 
   /// Thresholds at which chains are called as soon as they can be.

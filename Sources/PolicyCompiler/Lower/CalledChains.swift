@@ -138,19 +138,21 @@ struct CalledChains {
 
   private static func verdict(_ action: Action) -> Verdict { action == .allow ? .accept : .drop }
 
-  /// The chains that were asked for, by name.
-  func chains(_ sets: inout AddressSets) -> [Chain] {
+  /// The chains that were asked for and that one of `callers` leads to, by name.
+  func chains(for callers: [Chain], _ sets: inout AddressSets) -> [Chain] {
     var result: [Chain] = []
-    for key in peers {
+    let called = callers.called
+    // what was asked for a chain that was then written in another way is called by none
+    for key in peers where called.contains(name(key)) {
       let rules = CalledChains.rules(key.peer, key.direction, CalledChains.verdict(key.action), &sets)
       result.append(Chain(name(key), rules: rules))
     }
-    for peer in returns {
+    for peer in returns where called.contains(Names.only(to: name(of: peer))) {
       let rules = CalledChains.rules(peer, .egress, .return, &sets)
       result.append(
         Chain(Names.only(to: name(of: peer)), rules: rules + [Nftables.Rule([.verdict(.drop)], comment: "default")]))
     }
-    for key in services {
+    for key in services where called.contains(name(key)!) {
       let rules = ServiceMatches.of(key.terms, sourcePorts: nil, setFrom: thresholds.set).map { service in
         let family = service.impliesFamily ? [] : service.family.map { [Expression.family($0)] } ?? []
         return Nftables.Rule(service.expressions + family + [.verdict(CalledChains.verdict(key.action))])
@@ -169,5 +171,19 @@ struct CalledChains {
       guard let operands = sets.operands([peer], family) else { preconditionFailure("such a peer isn't called") }
       return operands.map { Nftables.Rule([.match(end.field(family), $0), .verdict(verdict)]) }
     }
+  }
+}
+
+extension [Chain] {
+  /// The chains that rules of these jump or go to.
+  var called: Set<String> {
+    var result: Set<String> = []
+    for rule in lazy.flatMap(\.rules) {
+      switch rule.expressions.last {
+      case .verdict(.jump(let name)), .verdict(.goto(let name)): result.insert(name)
+      case .verdict, .lookup, .match, .namedLimit, .limit, .log, .counter, .unknown, nil: break
+      }
+    }
+    return result
   }
 }

@@ -57,7 +57,9 @@ struct Lowering {
       ruleset.sets = links.sets()
       ruleset.maps = gateway.maps
     }
-    ruleset.chains += profileChains + builder.shared.chains + builder.called.chains(&builder.sets)
+    let called = profileChains.called
+    let callers = profileChains + builder.shared.chains.filter { called.contains($0.name) }
+    ruleset.chains += callers + builder.called.chains(for: callers, &builder.sets)
     ruleset.chains += [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
     ruleset.sets += builder.sets.sets()
     if observes || policy.options.log == .denied {
