@@ -1,10 +1,20 @@
 // swift-tools-version: 6.2
 import PackageDescription
 
+/// As in the package that is measured, which this one links nothing of: it must not share its mistakes.
+let strict: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+
 let package = Package(
   name: "Benchmarks",
   targets: [
-    .executableTarget(
-      name: "generate-policy", swiftSettings: [.swiftLanguageMode(.v6), .treatAllWarnings(as: .error)])
+    .target(name: "Model", swiftSettings: strict),
+    .executableTarget(name: "generate-policy", dependencies: ["Model"], swiftSettings: strict),
+    .executableTarget(name: "plain-lowering", dependencies: ["Model"], swiftSettings: strict),
   ]
 )

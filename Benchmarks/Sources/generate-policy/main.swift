@@ -1,11 +1,9 @@
-// generate-policy large|huge|GROUPS [SEED]: a policy of that many groups, to stdout; the same bytes for the same words.
+// generate-policy SHAPE [SEED]: a policy of that shape, to stdout; the same bytes for the same words.
 
-let sizes = ["large": 1_000, "huge": 10_000]
+import Model
+
 let arguments = CommandLine.arguments.dropFirst()
-guard let size = arguments.first, let groups = sizes[size] ?? Int(size), groups > 20,
-  let seed = arguments.count > 1 ? UInt64(arguments[arguments.startIndex + 1]) : 1
-else { fatalError("usage: generate-policy large|huge|GROUPS [SEED], with more than 20 groups") }
+guard let shape = arguments.first.flatMap(Shape.init), let seed = UInt64(arguments.dropFirst().first ?? "1")
+else { fatalError("usage: generate-policy \(Shape.usage) [SEED]") }
 
-var generator = PolicyGenerator(groups: groups, seed: seed)
-generator.generate()
-print(generator.text, terminator: "")
+print(PolicyGenerator.policy(shape, seed: seed).text, terminator: "")
