@@ -16,5 +16,8 @@ let package = Package(
     .target(name: "Model", swiftSettings: strict),
     .executableTarget(name: "generate-policy", dependencies: ["Model"], swiftSettings: strict),
     .executableTarget(name: "plain-lowering", dependencies: ["Model"], swiftSettings: strict),
+    .executableTarget(name: "pick-flows", dependencies: ["Model"], swiftSettings: strict),
+    .systemLibrary(name: "CSockets"),
+    .executableTarget(name: "send-flows", dependencies: ["CSockets"], swiftSettings: strict),
   ]
 )
