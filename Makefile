@@ -33,10 +33,11 @@ golden: build
 	CORDON_UPDATE_GOLDENS=1 $(SWIFT) test --skip-build --skip KernelTests
 	Tools/documents update $(CORDON)
 
+# Ten minutes; `make bench SIZES=huge` takes half an hour. docs/performance.md tells what is measured.
 bench: build
-	@Tools/setup hyperfine time
+	@Tools/setup hyperfine time jq
 	$(SWIFT) build -c release --package-path Benchmarks
-	Benchmarks/run $(CORDON)
+	$(AS_ROOT) Benchmarks/run $(CORDON) $(SIZES)
 
 format:
 	$(SWIFT) format --in-place --recursive $(STYLED)
