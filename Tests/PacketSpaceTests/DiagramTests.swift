@@ -91,6 +91,11 @@ import Testing
         boxes.append($0)
         return true
       }
+      #expect(store.decisions(of: diagram).contains(decision) == !boxes.isEmpty, "\(generator)")
+      for axis in PacketAxis.allCases {
+        let values = store.values(axis, in: diagram) { $0 == decision }
+        #expect(values == IntervalSet(boxes.flatMap { $0[axis].intervals }), "\(generator): \(axis)")
+      }
       let merged = PacketBox.merged(boxes)
       #expect(merged.count <= boxes.count)
       let count = store.count(diagram, decision)

@@ -72,14 +72,19 @@ public struct TrafficComparison {
       && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
     let sources = classes(before, after, .source)
     let destinations = classes(before, after, .destination)
-    // of a class whose chains decide otherwise than before: the addresses of the other end for which they do
-    var touched: [[Int: IntervalSet]] = [[:], [:]]
+    // of a class whose chains decide otherwise than before: the addresses of the other end for which they do, and what may
+    // come of it
+    var touched: [[Int: (values: IntervalSet, kinds: Set<TrafficDifference.Kind>)]] = [[:], [:]]
     if isSameBase {
       for (axis, classes) in [sources, destinations].enumerated() {
         let other = axis == 0 ? PacketAxis.destination : .source
         for (place, own) in classes.enumerated() where !own.isSame {
           let changes = try differing(own)
-          touched[axis][place] = store.values(other, in: changes) { $0 != 0 }
+          let found = store.decisions(of: changes).reduce(0) { $0 | $1 }
+          touched[axis][place] = (
+            store.values(other, in: changes) { $0 != 0 },
+            Set(TrafficDifference.Kind.allCases.filter { found & TrafficComparison.bit($0) != 0 })
+          )
         }
       }
     }
@@ -100,10 +105,12 @@ public struct TrafficComparison {
           if destination.family != family { continue }
           if isSameBase, source.isSame != destination.isSame {
             // one chain is another than before: nothing changes but where it decides otherwise
-            let isElsewhere =
-              source.isSame
-              ? touched[1][second]!.isDisjoint(with: source.values) : touched[0][first]!.isDisjoint(with: destination.values)
-            if isElsewhere { continue }
+            let changed = source.isSame ? touched[1][second]! : touched[0][first]!
+            if changed.values.isDisjoint(with: source.isSame ? source.values : destination.values) { continue }
+            if changed.kinds.allSatisfy({ boxes[$0]?.count == limit }) {
+              result.isComplete = false
+              continue
+            }
           }
           let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
             .narrowed(.destination, toAddresses: destination.values, of: family)
@@ -132,25 +139,48 @@ public struct TrafficComparison {
     }
   }
 
-  /// 1 for the packets for which the chains that a class of addresses is sent to may do something else than before.
+  /// For the packets for which the chains that a class of addresses is sent to do something else than before, the bits of what may
+  /// come of it; 0 for all others.
   private mutating func differing(_ own: Class) throws(DiagramBudgetExceeded) -> Diagram {
+    let anything = TrafficDifference.Kind.allCases.reduce(0) { $0 | TrafficComparison.bit($1) }
     var result = Diagram.leaf(0)
+    if own.planned.count != own.live.count { return .leaf(anything) }
     for (map, old) in own.live.sorted(by: { $0.key < $1.key }) {
       let new = own.planned[map] ?? nil
-      guard let old, let new, old == new else {
-        if old == nil, new == nil { continue }
-        return .leaf(1)
+      guard let before = try TrafficComparison.called(old, &sides.live, &store),
+        let after = try TrafficComparison.called(new, &sides.planned, &store)
+      else {
+        if old == new { continue }
+        return .leaf(anything)
       }
-      switch old {
-      case .jump(let name), .goto(let name):
-        let before = try sides.live.chain(name, in: &store)
-        let after = try sides.planned.chain(name, in: &store)
-        let parts = try store.combine(before, after) { $0 == $1 ? 0 : 1 }
-        result = try store.combine(result, parts) { $0 | $1 }
-      case .accept, .drop, .return, .continue: break
-      }
+      let parts = try store.combine(before, after) { TrafficComparison.bits($0, $1, anything) }
+      result = try store.combine(result, parts) { $0 | $1 }
     }
-    return own.planned.count == own.live.count ? result : .leaf(1)
+    return result
+  }
+
+  /// What comes of packets for which a lookup finds this; nil where that isn't a chain's affair.
+  private static func called(
+    _ verdict: Verdict?, _ side: inout RulesetDiagrams, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram? {
+    switch verdict {
+    case nil: .leaf(RulesetDiagrams.Outcome.returns.rawValue)
+    case .jump(let name): try side.chain(name, in: &store)
+    case .accept, .drop, .return, .continue, .goto: nil
+    }
+  }
+
+  private static func bit(_ kind: TrafficDifference.Kind) -> Int { 1 << (kind.rawValue - 1) }
+
+  /// What may come of it that a chain that was called comes to `after` in the place of `before`. What returns may be dropped later, or
+  /// pass.
+  private static func bits(_ before: Int, _ after: Int, _ anything: Int) -> Int {
+    if before == after { return 0 }
+    switch (RulesetDiagrams.Outcome(rawValue: before), RulesetDiagrams.Outcome(rawValue: after)) {
+    case (.drop, .accept), (.drop, .returns), (.returns, .accept): return bit(.opens)
+    case (.accept, .drop), (.returns, .drop), (.accept, .returns): return bit(.closes)
+    case (.drop, _), (.accept, _), (.returns, _), (.unknown, _), (.other, _), (nil, _): return anything
+    }
   }
 
   private static func kind(_ before: Int, _ after: Int) -> Int {

@@ -59,3 +59,17 @@ extension DiagramStore {
     return known[diagram]!
   }
 }
+
+extension DiagramStore {
+  /// Every decision that some point of the axes gets.
+  public func decisions(of diagram: Diagram) -> Set<Int> {
+    var result: Set<Int> = []
+    var known: Set<Diagram> = [diagram]
+    var open = [diagram]
+    while let next = open.popLast() {
+      if let decision = next.decision { result.insert(decision) }
+      for (_, child) in edges(next)?.edges ?? [] where known.insert(child).inserted { open.append(child) }
+    }
+    return result
+  }
+}
