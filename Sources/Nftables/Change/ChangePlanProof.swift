@@ -16,13 +16,16 @@ struct ElementProof {
   /// The table with what the plan adds first, in front of the edits and behind them.
   private let before: Ruleset
   private let planned: Ruleset
+  /// Which chains meet a set that changes.
+  private let reach: ChainReach
   private var store = DiagramStore(budget: 1_000_000)
   /// How many pairs of classes are walked at most.
   private static let mostPairs = 20_000
 
-  private init(_ before: Ruleset, _ planned: Ruleset) {
+  private init(_ before: Ruleset, _ planned: Ruleset, _ reach: ChainReach) {
     self.before = before
     self.planned = planned
+    self.reach = reach
   }
 
   /// The edits in stages, each of which is a transaction; nil where there is no order that can be proved.
@@ -36,8 +39,9 @@ struct ElementProof {
     let maps = changes.filter(\.isMap)
     let sets = changes.filter { !$0.isMap }
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
+    let reach = ChainReach(to: Set(sets.map { ObjectName.set($0.name) }), in: before)
     for order in orders {
-      var proof = ElementProof(before, planned)
+      var proof = ElementProof(before, planned, reach)
       if (try? proof.holds(order)) == true { return order }
     }
     return nil
@@ -50,7 +54,6 @@ struct ElementProof {
     let leadsToPlan =
       difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
       && difference.sets.allSatisfy { $0.presence == .removed }
-    let changedSets = Set(stages.joined().filter { !$0.isMap }.map { ObjectName.set($0.name) })
     var state = before
     for stage in stages {
       let next = stage.reduce(state) { $1.applied(to: $0) }
@@ -60,8 +63,8 @@ struct ElementProof {
         guard chains[0].count == 1, chains[1].count == 1 else { return false }
         guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
         let base = chains[0][0].name
-        var isRight = leadsToPlan ? try holds(stage, state, next, base, changedSets: changedSets) : nil
-        if isRight == nil { isRight = try holds(stage, state, next, base, changedSets: nil) }
+        var isRight = leadsToPlan ? try holds(stage, state, next, base, reach) : nil
+        if isRight == nil { isRight = try holds(stage, state, next, base, nil) }
         if isRight != true { return false }
       }
       state = next
@@ -71,11 +74,11 @@ struct ElementProof {
 
   /// Whether a stage holds for the packets of one base chain.
   ///
-  /// - Parameter changedSets: the sets that change in any stage, where nothing but the stages makes the planned table of the one
-  ///   before; else nil.
-  /// - Returns: nil where that can't be said with `changedSets`, and may be without.
+  /// - Parameter reach: which chains meet sets that change in any stage, where nothing but the stages makes the planned table of the
+  ///   one before; else nil.
+  /// - Returns: nil where that can't be said with `reach`, and may be without.
   private mutating func holds(
-    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, changedSets: Set<ObjectName>?
+    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ reach: ChainReach?
   ) throws(DiagramBudgetExceeded) -> Bool? {
     var live = PossibleOutcomes([before])
     var possible = PossibleOutcomes([old, new])
@@ -86,16 +89,8 @@ struct ElementProof {
       if changed.isEmpty { continue }
       let tables = [before, old, new, planned]
       // where a changed set is met by some chains only, addresses that lead to others need no class of their own
-      var known: [Verdict: Bool] = [:]
-      let matters: (Verdict) -> Bool = { verdict in
-        guard let changedSets else { return true }
-        if let matters = known[verdict] { return matters }
-        let matters = possible.leads(verdict, to: changedSets)
-        known[verdict] = matters
-        return matters
-      }
-      let sources = ElementProof.classes(tables, base, .source, family, changed, matters)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed, matters)
+      let sources = ElementProof.classes(tables, base, .source, family, changed, reach)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, reach)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
           pairs += 1
@@ -103,16 +98,12 @@ struct ElementProof {
           let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
           // where one lookup at most can find two things, and what is found is all that differs, a packet is judged by the live
           // table or by the planned one
-          if let changedSets, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
+          if let reach, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
             let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
             let targets = found.flatMap { $0.values.compactMap { $0 } }
-            if differing.count <= 1, !targets.contains(where: { possible.leads($0, to: changedSets) }),
-              !possible.baseLeads(base, to: changedSets)
-            {
-              continue
-            }
+            if differing.count <= 1, !targets.contains(where: { reach.leads($0) }), !reach.leads(base) { continue }
           }
-          if changedSets != nil, source.isRest || destination.isRest { return nil }
+          if reach != nil, source.isRest || destination.isRest { return nil }
           let a = try live.baseChain(base, [found[0]], &store)
           let b = try possible.baseChain(base, [found[1], found[2]], &store)
           let c = try final.baseChain(base, [found[3]], &store)
@@ -142,7 +133,7 @@ struct ElementProof {
 
   private static func classes(
     _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange],
-    _ matters: (Verdict) -> Bool
+    _ reach: ChainReach?
   ) -> [Class] {
     let changed = changes.flatMap(\.changedKeys.intervals)
     let changedValues = IntervalSet(changed)
@@ -157,7 +148,7 @@ struct ElementProof {
         var labels: [Verdict: Int32] = [:]
         for (index, verdict) in map.elements.verdicts.enumerated() {
           let key = map.elements.keys.intervals[index]
-          if !matters(verdict), !changedValues.overlaps(key) { continue }
+          if let reach, !reach.leads(verdict), !changedValues.overlaps(key) { continue }
           if labels[verdict] == nil {
             labels[verdict] = Int32(meanings.count)
             meanings.append((number, map.name, verdict))
@@ -217,7 +208,6 @@ private struct PossibleOutcomes {
   private let sets: [[String: Elements]]
   private let maps: [[String: VerdictElements]]
   private var known: [String: Diagram] = [:]
-  private var leading: [String: Bool] = [:]
 
   init(_ tables: [Ruleset]) {
     chains = Dictionary(tables[0].chains.map { ($0.name, $0) }) { first, _ in first }
@@ -348,44 +338,5 @@ private struct PossibleOutcomes {
 
   private func distinct<Item: Equatable>(_ items: [Item]) -> [Item] {
     items.count == 2 && items[0] == items[1] ? [items[0]] : items
-  }
-
-  // MARK: - What chains speak of
-
-  /// Whether a verdict leads to a chain that speaks of one of these sets, itself or further on.
-  mutating func leads(_ verdict: Verdict, to names: Set<ObjectName>) -> Bool {
-    switch verdict {
-    case .jump(let name), .goto(let name): leads(name, to: names)
-    case .accept, .drop, .return, .continue: false
-    }
-  }
-
-  private mutating func leads(_ name: String, to names: Set<ObjectName>) -> Bool {
-    if let known = leading[name] { return known }
-    leading[name] = false
-    let result = chains[name].map { leads($0, to: names, withMaps: true) } ?? true
-    leading[name] = result
-    return result
-  }
-
-  /// The same of a base chain, its address maps aside.
-  mutating func baseLeads(_ name: String, to names: Set<ObjectName>) -> Bool {
-    chains[name].map { leads($0, to: names, withMaps: false) } ?? true
-  }
-
-  private mutating func leads(_ chain: Chain, to names: Set<ObjectName>, withMaps: Bool) -> Bool {
-    if chain.speaks(of: names) { return true }
-    var targets: Set<ObjectName> = []
-    for rule in chain.rules { rule.forEachReference { targets.insert($0) } }
-    for target in targets {
-      switch target {
-      case .chain(let name): if leads(name, to: names) { return true }
-      case .set(let name):
-        // a map outside of base chains is none that Cordon makes
-        if withMaps, maps.contains(where: { $0[name] != nil }) { return true }
-      case .limit: break
-      }
-    }
-    return false
   }
 }

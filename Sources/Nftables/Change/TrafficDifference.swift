@@ -41,6 +41,8 @@ public struct TrafficComparison {
   private var sides: (live: RulesetDiagrams, planned: RulesetDiagrams)
   private var store: DiagramStore
   private var sameness: Sameness
+  /// Chains that were looked at by `share`.
+  private var shared: Set<String> = []
 
   public init(live: Ruleset, planned: Ruleset) {
     self.live = live
@@ -114,6 +116,9 @@ public struct TrafficComparison {
           }
           let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
             .narrowed(.destination, toAddresses: destination.values, of: family)
+          for case .jump(let name)? in source.live.values.lazy.map({ $0 }) + destination.live.values.lazy.map({ $0 }) {
+            try share(name)
+          }
           let old = try TrafficComparison.outcome(
             before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a })
           let new = try TrafficComparison.outcome(
@@ -157,6 +162,13 @@ public struct TrafficComparison {
       result = try store.combine(result, parts) { $0 | $1 }
     }
     return result
+  }
+
+  /// A chain that is the same on both sides is walked once.
+  private mutating func share(_ name: String) throws(DiagramBudgetExceeded) {
+    if shared.insert(name).inserted, sameness.chain(name, name) {
+      sides.planned.assume(name, try sides.live.chain(name, in: &store))
+    }
   }
 
   /// What comes of packets for which a lookup finds this; nil where that isn't a chain's affair.
