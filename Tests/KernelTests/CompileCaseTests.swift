@@ -1,8 +1,9 @@
-import Nftables
 import NftablesKernel
 import PolicyCompiler
 import TestSupport
 import Testing
+
+@testable import Nftables
 
 /// The policies of fixtures/compile in a kernel: what they do with packets, and what it lists of them.
 @Suite(.requireNamespaces) struct CompileCaseTests {
@@ -12,6 +13,17 @@ import Testing
     let verdicts = try PacketProbe.verdicts(
       of: expected.map(\.flow), under: item.compiled().text, addresses: item.addresses)
     for (verdict, (wanted, flow)) in zip(verdicts, expected) { #expect(verdict == wanted, "\(flow)") }
+  }
+
+  /// What `--cost` counts is what nft makes of each rule.
+  @Test(arguments: CompileCase.all) func costsAreCountedInNftsExpressions(_ item: CompileCase) throws {
+    let compiled = try item.compiled()
+    let translator = RuleTranslator(compiled.ruleset)
+    let theirs = try NetlinkListing.words(compiled.text)
+    for chain in compiled.ruleset.chains {
+      let ours = chain.rules.map { translator.instructions($0).map(\.word) }
+      #expect(ours == theirs[chain.name] ?? [], "\(chain.name)")
+    }
   }
 
   /// Loaded as text, twice, and as JSON, twice: what the kernel lists is what was meant.
