@@ -190,14 +190,15 @@ public struct RulesetDiagrams: Sendable {
   /// 1 for the packets that a match of many pairs of a link and an address lets through, made in one step: going through the
   /// pairs one by one would take the square of their number. Nil for every other match.
   private func linkPairs(_ match: Match, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram? {
-    guard case .concatenation(let fields) = match.key, fields.count == 2, fields[0] == .inputInterface, !match.isNegated,
-      let (axis, family) = fields[1].addressAxis, case .named(let name) = match.operand, let set = sets[name],
+    guard case .concatenation(let fields) = match.key, fields.count == 2, let linkAt = fields.firstIndex(of: .inputInterface),
+      !match.isNegated, let (axis, family) = fields[1 - linkAt].addressAxis, case .named(let name) = match.operand,
+      let set = sets[name],
       set.elements.count > 16
     else { return nil }
     var addresses: [Interval: [Interval]] = [:]
     for index in 0..<set.elements.count {
       let element = Array(set.elements[index])
-      addresses[element[0], default: []].append(element[1])
+      addresses[element[linkAt], default: []].append(element[1 - linkAt])
     }
     let links = addresses.keys.sorted()
     guard zip(links, links.dropFirst()).allSatisfy({ $0.upper < $1.lower }) else { return nil }

@@ -65,11 +65,11 @@ struct ProfileChains {
           verdict = .goto(name)
           leaves.append(chain(name, content, []))
         }
-        for atom in leaf.atoms { services.append(Interval(UInt128(atom.0.rawValue)), atom.1, verdict: verdict) }
+        for atom in leaf.atoms { services.append(atom.1, Interval(UInt128(atom.0.rawValue)), verdict: verdict) }
       }
       rules.append(
         LoweredRule(
-          [], .lookup(VerdictLookup(.concatenation([.l4proto, .destinationPort]), .anonymous(services))), origins: [],
+          [], .lookup(VerdictLookup(.concatenation([.destinationPort, .l4proto]), .anonymous(services))), origins: [],
           note: "by service"))
       rules += lower(ordered.compactMap(\.withoutPorts), direction, allow: allow, deny: deny) + [defaultRule]
     } else {

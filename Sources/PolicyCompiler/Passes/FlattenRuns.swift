@@ -12,7 +12,13 @@ import PacketSpace
 /// The first rule of the run that holds an address decides it, so the intervals are cut where rules meet and each piece takes
 /// the verdict of the first that covers it. What no piece holds goes on behind the run, as before. Rules of the two families
 /// concern different packets and may pass each other; a rule on the other end of the same family may not, and ends the run.
+///
+/// A lookup among intervals costs a packet as much as ten comparisons with an address, or as four with prefixes of 24 bits, so
+/// what a run becomes is decided by its cost.
 enum FlattenRuns {
+  /// How many times what the rules cost the lookup may cost: it is shorter to read and to load.
+  private static let tolerance = 1.5
+
   /// - Parameter smallest: fewer intervals than these stay rules.
   static func flatten(_ rules: [LoweredRule], from smallest: Int) -> [LoweredRule] {
     var result: [LoweredRule] = []
@@ -40,8 +46,13 @@ enum FlattenRuns {
           open = (piece.interval, piece.labels[0])
         }
         if let last = open { elements.append(last.interval, verdict: items[Int(last.label)].verdict) }
-        let lookup = VerdictLookup(.field(field), .anonymous(elements))
-        result.append(LoweredRule([], .lookup(lookup), origins: items.flatMap(\.rule.origins).withoutRepetition, note: ""))
+        let lookup = Expression.lookup(VerdictLookup(.field(field), .anonymous(elements)))
+        let inLine = items.reduce(0) { $0 + CostModel.passing($1.rule.matches) }
+        if CostModel.passing([lookup]) > tolerance * inLine {
+          result += items.map(\.rule)
+          continue
+        }
+        result.append(LoweredRule([], lookup, origins: items.flatMap(\.rule.origins).withoutRepetition, note: ""))
       }
       run = []
     }

@@ -1,10 +1,10 @@
 import PacketSpace
 import PolicyLanguage
 
-/// Puts the rules of a large profile behind a lookup by protocol and destination port.
+/// Puts the rules of a large profile behind a lookup by destination port and protocol.
 ///
-///     tcp dport 22 ip saddr 10.0.0.0/8 accept       meta l4proto . th dport vmap { tcp . 22 : goto ingress.tcp-22/web,
-///     tcp dport 443 accept                                                         tcp . 443 : accept }
+///     tcp dport 22 ip saddr 10.0.0.0/8 accept       th dport . meta l4proto vmap { 22 . tcp : goto ingress.tcp-22/web,
+///     tcp dport 443 accept                                                         443 . tcp : accept }
 ///     meta l4proto gre accept                       meta l4proto gre accept
 ///     … 40 more …                                   drop
 ///
@@ -14,6 +14,9 @@ import PolicyLanguage
 /// packets that no element holds, behind the lookup. So a packet meets exactly the rules that could have matched it, in the
 /// same order, and its verdict is the same. A packet too short to have ports finds nothing to look up and goes on behind, where
 /// no rule asks for ports.
+///
+/// The port stands first because the kernel carries every interval whose first field holds the packet's on to the second by
+/// itself: with the protocol first that is every service of TCP, 9 ns each (`CostModel.concatenatedRest`).
 struct ServiceDispatch {
   struct Leaf {
     var atoms: [(IPProtocol, Interval)]
