@@ -23,6 +23,27 @@ struct OutputTests {
     }
   }
 
+  /// What a ruleset costs stands in its place, or beside it.
+  @Test func costIsTheProduct() throws {
+    try Sample.withFolder { folder in
+      let ruleset = try Cordon.run("compile", "policy.yaml", directory: folder).stdout
+      let alone = try Cordon.run("compile", "policy.yaml", "--cost", directory: folder)
+      expectStatus(alone, 0)
+      #expect(alone.stdout.contains("forward") && !alone.stdout.contains("chain forward {"))
+      #expect(alone.stderr == "")
+      let both = try Cordon.run("compile", "policy.yaml", "--cost", "-o", "out.nft", directory: folder)
+      #expect(both.stdout == alone.stdout)
+      #expect(Files.read("\(folder)/out.nft").map { String(decoding: $0, as: UTF8.self) } == ruleset)
+      expectStatus(try Cordon.run("compile", "policy.yaml", "--cost", "--check", directory: folder), 64)
+    }
+    // many chains: people see the dearest, machines all
+    let large = Sample.large(groups: 40)
+    let human = try Cordon.run("compile", "-", "--cost", stdin: large).stdout
+    #expect(human.contains("and 60 chains that cost no more"))
+    let plain = try Cordon.run("compile", "-", "--cost", "--output-format", "plain", stdin: large).stdout
+    #expect(plain.split(separator: "\n").filter { $0.contains(" worst: ") }.count == 81)
+  }
+
   @Test func readsStandardInput() throws {
     let done = try Cordon.run("-", stdin: Sample.policy)
     expectStatus(done, 0)

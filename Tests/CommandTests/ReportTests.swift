@@ -4,7 +4,8 @@ import Testing
 /// `--output-format` of every command that reads a policy, for policies in order and others.
 struct ReportTests {
   private static let commands: [[String]] = [
-    ["compile", "-"], ["compile", "-", "--host", "web-2"], ["test", "-"], ["lint", "-"], ["effective", "web-1", "-"],
+    ["compile", "-"], ["compile", "-", "--host", "web-2"], ["compile", "-", "--cost"], ["test", "-"], ["lint", "-"],
+    ["effective", "web-1", "-"],
     ["effective", "wbe-1", "-"], ["explain", "-", "--from", "office", "--to", "web"],
     ["explain", "-", "--from", "offcie", "--to", "web", "--service", "tpc/1"], ["format", "-", "--check"],
     ["diff", "-", "--against", "missing.nft"], ["compile", "-", "-o", "/dev/full"],
@@ -23,7 +24,7 @@ struct ReportTests {
         #expect([0, 1, 2, 3].contains(done.status), "\(command) \(done.stderr)")
         #expect(!HostileInputTests.hasControls(done.stdoutBytes + done.stderrBytes), "\(command)")
         guard format == "json" else { continue }
-        if !done.stdout.isEmpty && command[0] != "compile" { _ = try JSON(done.stdoutBytes) }
+        if !done.stdout.isEmpty && (command[0] != "compile" || command.contains("--cost")) { _ = try JSON(done.stdoutBytes) }
         // what is found first, such as warnings, and a refusal later on are objects of their own
         for object in done.stderr.replacing("\n{\"diagnostics\"", with: "\n\u{0}{\"diagnostics\"").split(separator: "\u{0}") {
           let report = try JSON(Array(object.utf8))

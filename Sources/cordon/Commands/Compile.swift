@@ -30,6 +30,11 @@ struct Compile: ParsableCommand {
       --keep and its own `keep` name. Else nothing is touched, the rule that decides is shown, and the exit status is 3; --force \
       goes on. A gateway's own SSH is never at risk, since its ruleset is about what is forwarded.
 
+      --cost prints what the ruleset costs in its place, or beside it with -o: for each base chain, and each chain that one leads \
+      to, the nft expressions and lookups that a packet pays. Worst is the dearest way to a decision. Usual is the mean over the \
+      ways, a rule that decides, an element of a lookup and the default each as likely as the other: a measure to compare rulesets \
+      by, since traffic isn't known. Times are estimates from measurements of one machine. The kernel isn't asked.
+
       A policy that breaks its own `expect` is refused, as `cordon test` would: judged as a gateway does, also with --host. \
       --no-test goes on.
       """)
@@ -44,6 +49,9 @@ struct Compile: ParsableCommand {
 
   @Option(name: .shortAndLong, help: ArgumentHelp("Write the ruleset to that file, whole or not at all.", valueName: "file"))
   var output: String?
+
+  @Flag(help: "Print what the ruleset costs packets and the kernel, in its place or beside it with -o.")
+  var cost = false
 
   @Flag(help: "Ask the kernel whether it would take the ruleset, and change nothing.")
   var check = false
@@ -81,6 +89,7 @@ struct Compile: ParsableCommand {
     if let confirm, !(1...1_000_000).contains(confirm) { throw ValidationError("--confirm takes 1 to 1000000 seconds") }
     if (replace || dryRun) && !apply { throw ValidationError("--replace and --dry-run go with --apply") }
     if sessions != nil && !apply { throw ValidationError("--sessions goes with --apply") }
+    if cost && (apply || check) { throw ValidationError("--cost goes without --apply and --check: it asks no kernel") }
     if output == "" { throw ValidationError("-o takes the name of a file") }
     try lockout.validate(isApplied: apply)
     if adopt && !(apply || check) { throw ValidationError("--adopt goes with --apply or --check") }
@@ -90,7 +99,8 @@ struct Compile: ParsableCommand {
     let (compilation, sources) = try policy.compile(target, isTested: !noTest)
     try Status.refusing(policy.outputFormat) {
       if check || apply { try enforce(compilation, sources) }
-      if output != nil || !(check || apply) {
+      if cost { try Terminal.output(CostReport(compilation.ruleset).text(policy.outputFormat)) }
+      if output != nil || !(check || apply || cost) {
         let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)
         if let output { try Files.write(product, to: output) } else { try Terminal.output(product) }
       }
