@@ -66,7 +66,7 @@ extension Kernel {
 
   // MARK: - Elements
 
-  /// The elements of a set or a map, of a set with verdicts that say nothing; nil where they aren't such as Cordon writes.
+  /// The elements of a set or a map, of a set each with `continue` for a verdict; nil where they aren't such as Cordon writes.
   private borrowing func elements(
     of set: String, _ types: [DataType], _ isInterval: Bool, _ table: String, _ operation: String
   ) throws(KernelError) -> VerdictElements? {

@@ -50,7 +50,9 @@ extension KernelError {
 
   private static func help(for words: String) -> String? {
     if words.contains("Operation not permitted") || words.contains("Permission denied") {
-      return "run it as root: reading and changing nftables needs CAP_NET_ADMIN, and a network namespace CAP_SYS_ADMIN"
+      return
+        "run it as root: reading and changing nftables needs CAP_NET_ADMIN, and a network namespace CAP_SYS_ADMIN, which root "
+        + "in a container may lack"
     }
     if words.contains("Message too long") {
       return

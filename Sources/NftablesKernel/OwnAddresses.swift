@@ -10,7 +10,7 @@ public import PacketSpace
 /// Whatever stands in the table `local` counts, and of other tables single addresses: a VRF's own are there, and `local` prefixes
 /// in other tables are those of a transparent proxy, which take in what isn't the machine's.
 public struct OwnAddresses: Sendable {
-  private var own: AddressSet
+  public private(set) var own: AddressSet
   /// Those that many machines listen to: broadcast, multicast and anycast.
   private var shared: AddressSet
 

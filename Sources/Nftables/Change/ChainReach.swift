@@ -3,11 +3,13 @@ struct ChainReach {
   private let chains: Set<String>
   private var leading: Set<String> = []
 
-  /// A base chain's own address maps are left aside: which way they send a packet is for the caller to say. A map in another chain,
-  /// which is none that Cordon makes, counts as speaking of the sets.
+  /// A base chain's own maps of addresses are left aside: which way they send a packet is for the caller to say. Any other map, which
+  /// is none that Cordon makes, counts as speaking of the sets.
   init(to sets: Set<ObjectName>, in ruleset: Ruleset) {
     chains = Set(ruleset.chains.map(\.name))
     let maps = Set(ruleset.maps.map { ObjectName.set($0.name) })
+    let addressMaps = Set(
+      ruleset.maps.filter { $0.types == [.ipv4Address] || $0.types == [.ipv6Address] }.map { ObjectName.set($0.name) })
     var callers: [String: [String]] = [:]
     var open: [String] = []
     for chain in ruleset.chains {
@@ -15,7 +17,9 @@ struct ChainReach {
       for rule in chain.rules {
         rule.forEachReference { name in
           if case .chain(let called) = name { callers[called, default: []].append(chain.name) }
-          speaks = speaks || sets.contains(name) || (chain.base == nil && maps.contains(name))
+          speaks =
+            speaks || sets.contains(name)
+            || (maps.contains(name) && (chain.base == nil || !addressMaps.contains(name)))
         }
       }
       if speaks { open.append(chain.name) }

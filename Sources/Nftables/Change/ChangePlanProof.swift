@@ -18,11 +18,13 @@ struct ElementProof {
   private let planned: Ruleset
   /// Which chains meet a set that changes.
   private let reach: ChainReach
+  private let changes: [ElementChange]
   private var store = DiagramStore(budget: 1_000_000)
   /// How many pairs of classes are walked at most.
   private static let mostPairs = 20_000
 
-  private init(_ before: Ruleset, _ planned: Ruleset, _ reach: ChainReach) {
+  private init(_ changes: [ElementChange], _ before: Ruleset, _ planned: Ruleset, _ reach: ChainReach) {
+    self.changes = changes
     self.before = before
     self.planned = planned
     self.reach = reach
@@ -41,7 +43,7 @@ struct ElementProof {
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
     let reach = ChainReach(to: Set(sets.map { ObjectName.set($0.name) }), in: before)
     for order in orders {
-      var proof = ElementProof(before, planned, reach)
+      var proof = ElementProof(changes, before, planned, reach)
       if (try? proof.holds(order)) == true { return order }
     }
     return nil
@@ -85,12 +87,15 @@ struct ElementProof {
     var final = PossibleOutcomes([planned])
     var pairs = 0
     for family in IPFamily.allCases {
-      let changed = stage.filter { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
+      let isOfFamily: (ElementChange) -> Bool = { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
+      let changed = stage.filter(isOfFamily)
       if changed.isEmpty { continue }
+      // also what other stages change has elements that count
+      let edited = IntervalSet(changes.filter(isOfFamily).flatMap(\.changedKeys.intervals))
       let tables = [before, old, new, planned]
       // where a changed set is met by some chains only, addresses that lead to others need no class of their own
-      let sources = ElementProof.classes(tables, base, .source, family, changed, reach)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed, reach)
+      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
           pairs += 1
@@ -133,11 +138,9 @@ struct ElementProof {
 
   private static func classes(
     _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange],
-    _ reach: ChainReach?
+    _ edited: IntervalSet, _ reach: ChainReach?
   ) -> [Class] {
-    let changed = changes.flatMap(\.changedKeys.intervals)
-    let changedValues = IntervalSet(changed)
-    var labelled: [(interval: Interval, label: Int32)] = changed.map { ($0, 0) }
+    var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
     // what a label stands for; the first is a change
     var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil]
     var nothing = tables.map { _ in [String: Verdict?]() }
@@ -148,7 +151,7 @@ struct ElementProof {
         var labels: [Verdict: Int32] = [:]
         for (index, verdict) in map.elements.verdicts.enumerated() {
           let key = map.elements.keys.intervals[index]
-          if let reach, !reach.leads(verdict), !changedValues.overlaps(key) { continue }
+          if let reach, !reach.leads(verdict), !edited.overlaps(key) { continue }
           if labels[verdict] == nil {
             labels[verdict] = Int32(meanings.count)
             meanings.append((number, map.name, verdict))

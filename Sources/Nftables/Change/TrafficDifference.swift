@@ -138,7 +138,10 @@ public struct TrafficComparison {
               return true
             }
           }
-          if TrafficDifference.Kind.allCases.allSatisfy({ boxes[$0]?.count == limit }) { return }
+          if TrafficDifference.Kind.allCases.allSatisfy({ boxes[$0]?.count == limit }) {
+            result.isComplete = false
+            return
+          }
         }
       }
     }

@@ -16,7 +16,9 @@ struct Compile: ParsableCommand {
       transactions, between which every packet is judged by the old policy or by the new one; it reads back what the kernel \
       made of it, and puts the table back as it was if that isn't what was meant. --replace makes the whole table anew in one \
       transaction, for the moment of which new flows can be judged wrong; so it is done where there was no table, or one that \
-      has what cordon doesn't know. --dry-run prints the plan alone.
+      has what cordon doesn't know. --dry-run prints the plan, and what an apply would refuse, with its exit status. --check and \
+      --apply print what differs between the kernel's table and the policy's, and change no other table. With -o the file is \
+      written last.
 
       What is applied is kept, for `cordon rollback`, `history`, `status` and `restore`. With --confirm it is undone after that \
       time, whatever becomes of this process, unless it is confirmed.
@@ -24,11 +26,9 @@ struct Compile: ParsableCommand {
       Connections that are open and that the new policy denies are counted and listed, and go on. With --sessions revoke they \
       are cut once the policy is in force; what is cut stays so if the policy is undone.
 
-      Both print what differs between the kernel's table and the policy's. Neither changes another table. With -o the file is written last.
-
-      Applied to a host over SSH, the policy must let in a new connection like the one you work over. It must also allow what \
-      --keep and its own `keep` name. Else nothing is touched, the rule that decides is shown, and the exit status is 3; --force \
-      goes on. A gateway's own SSH is never at risk, since its ruleset is about what is forwarded.
+      Where you apply over SSH with --host, the policy must let in a new connection like the one you work over. On a gateway, \
+      whose own SSH is never at risk, and on a host it must allow what --keep and its own `keep` name. Else nothing is touched, \
+      the rule that decides is shown, and the exit status is 3; --force goes on.
 
       --cost prints what the ruleset costs in its place, or beside it with -o: for each base chain, and each chain that one leads \
       to, the nft expressions and lookups that a packet pays. Worst is the dearest way to a decision. Usual is the mean over the \
@@ -126,8 +126,14 @@ struct Compile: ParsableCommand {
     let pending = try store?.record(text, StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
       try enforcement.carryOut(&$0)
     }
-    if store != nil { try open?.carryOut(policy.outputFormat) }
+    var uncut: (any Error)?
+    if store != nil {
+      // what is in force and waits to be confirmed is told of in any case
+      do { try open?.carryOut(policy.outputFormat) } catch { uncut = error }
+    }
     store = nil
+    if let uncut, pending != nil { Terminal.say("error: \(uncut)\n") }
     try pending?.awaitConfirmation(folder)
+    if let uncut { throw pending == nil ? uncut : Status.refused }
   }
 }

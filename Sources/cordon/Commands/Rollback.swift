@@ -26,7 +26,7 @@ struct Rollback: ParsableCommand {
         let number = to ?? index.currentState?.previous
         guard let state = index.state(number) else {
           throw Refusal(
-            to.map { "there is no state \($0) in the history" } ?? "there is no state before state \(index.current)"
+            (to.map { "there is no state \($0) in the history" } ?? "there is no state before state \(index.current)")
               + "\nhelp: `cordon history` lists the states")
         }
         return state

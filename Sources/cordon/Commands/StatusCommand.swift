@@ -31,6 +31,6 @@ struct StatusCommand: ParsableCommand {
       try Terminal.output(outputFormat == .json ? report.json : Terminal.safe(report.text))
       return report
     }
-    if report.verdict != .asApplied { throw Status.differs }
+    if report.verdict != .asApplied || report.isOverdue { throw Status.differs }
   }
 }

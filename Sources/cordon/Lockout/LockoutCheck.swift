@@ -15,12 +15,12 @@ struct LockoutCheck {
   private let isForced: Bool
   private var prover: KeptFlowProver
 
-  /// - Parameter links: the addresses of the machine's links.
-  init(_ compilation: Compilation, isForced: Bool, links: AddressSet) {
+  /// - Parameter own: the machine's own addresses.
+  init(_ compilation: Compilation, isForced: Bool, own: AddressSet) {
     policy = compilation.policy
     enforcement = compilation.enforcement
     self.isForced = isForced
-    prover = KeptFlowProver(compilation.policy, compilation.enforcement, links: links)
+    prover = KeptFlowProver(compilation.policy, compilation.enforcement, links: own)
   }
 
   // MARK: - The session

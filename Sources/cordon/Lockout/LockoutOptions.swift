@@ -1,5 +1,6 @@
 import ArgumentParser
 import Diagnostics
+import NftablesKernel
 import PacketSpace
 import PolicyCompiler
 import PolicyLanguage
@@ -14,7 +15,10 @@ struct LockoutOptions: ParsableArguments {
     transform: { try FlowArgument($0) })
   var keep: [FlowArgument] = []
 
-  @Flag(help: "With --apply: go on where the policy would lock you out, or cut off a flow that must stay allowed.")
+  @Flag(
+    help:
+      "With --apply: go on where the policy would lock you out, or cut off a flow that must stay allowed; better with --confirm."
+  )
   var force = false
 
   func validate(isApplied: Bool) throws {
@@ -28,9 +32,9 @@ struct LockoutOptions: ParsableArguments {
     // a ruleset that drops nothing cuts nothing off
     if compilation.observes { return }
     let session = RemoteSession(SessionFacts.gather())
-    // whatever a connection to this machine ends at is an address of its own, also where no link says so
+    // whatever a connection to this machine ends at is an address of its own, also where no route says so
     let reached = AddressSet(session.connections.map { AddressRange($0.ends.server.address) })
-    var check = LockoutCheck(compilation, isForced: force, links: try LinkAddresses.read().union(reached))
+    var check = LockoutCheck(compilation, isForced: force, own: try OwnAddresses().own.union(reached))
     check.judge(session, isNamed: !keep.isEmpty)
     for flow in compilation.policy.options.keep { check.judge(flow) }
     for flow in keep { try check.judge(flow) }

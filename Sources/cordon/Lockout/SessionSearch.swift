@@ -129,30 +129,3 @@ enum SessionRecord {
     return host ?? "another machine"
   }
 }
-
-/// The addresses of the network namespace's links.
-enum LinkAddresses {
-  static func read() throws(SystemError) -> AddressSet {
-    var first: UnsafeMutablePointer<ifaddrs>?
-    if getifaddrs(&first) != 0 { throw SystemError(operation: "cannot list the addresses of the links", code: errno) }
-    defer { freeifaddrs(first) }
-    var ranges: [AddressRange] = []
-    var next = first
-    while let link = next {
-      if let address = link.pointee.ifa_addr.flatMap(address) { ranges.append(AddressRange(address)) }
-      next = link.pointee.ifa_next
-    }
-    return AddressSet(ranges)
-  }
-
-  private static func address(_ socket: UnsafeMutablePointer<sockaddr>) -> IPAddress? {
-    let raw = UnsafeRawPointer(socket)
-    switch Int32(socket.pointee.sa_family) {
-    case AF_INET: return IPAddress(v4: UInt32(bigEndian: raw.load(as: sockaddr_in.self).sin_addr.s_addr))
-    case AF_INET6:
-      let bytes = withUnsafeBytes(of: raw.load(as: sockaddr_in6.self).sin6_addr) { Array($0) }
-      return IPAddress(v6: bytes.reduce(0) { $0 << 8 | UInt128($1) })
-    default: return nil
-    }
-  }
-}

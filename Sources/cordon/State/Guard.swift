@@ -8,7 +8,7 @@ extension StateIndex.Pending {
     self.init(
       state: state, previous: previous, token: token, deadline: Clock.now + seconds,
       bootTime: Clock.sinceBoot + UInt64(seconds) * 1_000_000_000, boot: try NetworkNamespace.boot(),
-      seconds: seconds)
+      namespace: try NetworkNamespace.number(), seconds: seconds)
   }
 
   /// The time begins when the change is made.
@@ -134,7 +134,8 @@ struct GuardCommand: ParsableCommand {
     _ pending: StateIndex.Pending, _ ending: sigset_t, _ folder: StateFolder, _ kernel: inout Kernel
   ) throws -> Bool {
     var ending = ending
-    let rest = pending.isOver ? 0 : min(1_000_000_000, pending.bootTime - Clock.sinceBoot)
+    let now = Clock.sinceBoot
+    let rest = pending.bootTime > now ? min(1_000_000_000, pending.bootTime - now) : 0
     var pause = timespec(tv_sec: Int(rest / 1_000_000_000), tv_nsec: Int(rest % 1_000_000_000))
     let isAsked = sigtimedwait(&ending, nil, &pause) == SIGTERM
     guard isAsked || pending.isOver else { return false }

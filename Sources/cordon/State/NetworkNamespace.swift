@@ -21,6 +21,13 @@ enum NetworkNamespace {
     return "\(try boot())-\(cookie ?? own.inode)"
   }
 
+  /// A number that this namespace has and no other one of this boot; also one that is called `initial` may follow another, as where
+  /// a container is started anew.
+  static func number() throws(SystemError) -> UInt64 {
+    if let cookie = cookie() { return cookie }
+    return try identity("/proc/thread-self/ns/net").inode
+  }
+
   /// The number of this boot.
   static func boot() throws(SystemError) -> String {
     String(decoding: try Files.read("/proc/sys/kernel/random/boot_id").prefix { $0 != 0x0A }, as: UTF8.self)

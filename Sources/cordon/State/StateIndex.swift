@@ -51,13 +51,17 @@ struct StateIndex: Codable {
     /// In nanoseconds of CLOCK_BOOTTIME, which nobody can set, in that boot.
     var bootTime: UInt64
     var boot: String
+    var namespace: UInt64?
     /// How long it was to wait.
     var seconds: Int
   }
-  /// The kernel's generation when it held the current state: as long as that is equal nothing was changed.
+  /// The kernel's generation when it held the current state, read back: as long as that is equal nothing was changed. It counts anew
+  /// in each network namespace.
   struct Generation: Codable, Equatable {
     var number: UInt32
     var boot: String
+    /// Nil in what versions before wrote, which equals none.
+    var namespace: UInt64?
   }
   struct Undone: Codable {
     var state: Int

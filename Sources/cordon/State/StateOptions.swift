@@ -6,7 +6,7 @@ import Nftables
 struct StateOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Where it is kept what was applied (CORDON_STATE_DIR, or else \(StateOptions.defaultFolder)).", valueName: "folder"))
+      "Where applied states are kept (CORDON_STATE_DIR, or else \(StateOptions.defaultFolder)).", valueName: "folder"))
   var stateDir: String?
 
   static let defaultFolder = "/var/lib/cordon"

@@ -39,8 +39,9 @@ struct StateStore: ~Copyable {
   private static func read(_ name: String, _ folder: StateFolder) throws -> StateIndex? {
     guard let bytes = try folder.read(name) else { return nil }
     var index = try StateIndex(bytes, path: folder.path(of: name))
-    // what nobody confirmed didn't survive the boot
-    if let pending = index.pending, pending.boot != (try NetworkNamespace.boot()) {
+    // what nobody confirmed didn't survive the boot, nor the namespace
+    let here = try (boot: NetworkNamespace.boot(), namespace: NetworkNamespace.number())
+    if let pending = index.pending, pending.boot != here.boot || pending.namespace != here.namespace {
       index.pending = nil
       index.current = index.confirmed
       index.undone = StateIndex.Undone(state: pending.state, time: pending.deadline)
@@ -80,7 +81,11 @@ struct StateStore: ~Copyable {
   }
 
   static func generation(_ kernel: borrowing Kernel) throws -> StateIndex.Generation {
-    StateIndex.Generation(number: try kernel.generation(), boot: try NetworkNamespace.boot())
+    try generation(kernel.generation())
+  }
+
+  private static func generation(_ number: UInt32) throws -> StateIndex.Generation {
+    StateIndex.Generation(number: number, boot: try NetworkNamespace.boot(), namespace: try NetworkNamespace.number())
   }
 
   // MARK: - Changes
@@ -162,7 +167,7 @@ struct StateStore: ~Copyable {
 
   /// Writes `next` ahead, makes the change and makes it the index. A change that isn't made is settled as one that broke off.
   private mutating func carry(
-    _ next: inout StateIndex, _ kernel: inout Kernel, _ change: (inout Kernel, StateIndex.Pending?) throws -> UInt32
+    _ next: inout StateIndex, _ kernel: inout Kernel, _ change: (inout Kernel, StateIndex.Pending?) throws -> UInt32?
   ) throws {
     // who may not even ask the kernel writes nothing ahead
     _ = try kernel.generation()
@@ -170,7 +175,7 @@ struct StateStore: ~Copyable {
     next.generation = nil
     try folder.write(next.bytes, to: StateStore.nextName)
     do {
-      next.generation = .init(number: try change(&kernel, next.pending), boot: try NetworkNamespace.boot())
+      next.generation = try change(&kernel, next.pending).map(StateStore.generation)
     } catch {
       try? recover(&kernel)
       guard let pending = (try? StateStore.unfinished(folder))?.pending else { throw error }
@@ -249,29 +254,38 @@ struct StateStore: ~Copyable {
     next.current = state.number
     next.pending = nil
     next.undone = StateIndex.Undone(state: pending.state, time: Clock.now)
-    next.generation = .init(number: generation, boot: pending.boot)
+    next.generation = try generation.map(StateStore.generation)
     try folder.write(next.bytes, to: StateStore.indexName)
     folder.remove(StateStore.nextName)
     index = next
     return true
   }
 
-  /// Makes the kernel's table what a state is; returns the generation.
-  private static func load(_ state: AppliedState, _ folder: StateFolder, _ kernel: inout Kernel) throws -> UInt32 {
+  /// Makes the kernel's table what a state is.
+  ///
+  /// In phases, where that can be; else whole. To go back is the way out, so nothing but the kernel's own refusal of the kept text is
+  /// in its way: not a table that can't be listed, nor a process that may not make a namespace to read the text in.
+  ///
+  /// - Returns: the generation at which that was read back; nil where it wasn't.
+  private static func load(_ state: AppliedState, _ folder: StateFolder, _ kernel: inout Kernel) throws -> UInt32? {
     let text = try StateStore.text(state, folder)
     try kernel.claim(table: folder.table)
-    if let text {
-      // in phases, where that can be; what was found may hold what Cordon can't write
-      if try kernel.ownership(of: folder.table) == .ours,
-        let planned = try LiveTable.read(file: folder.path(of: state.fileName), table: folder.table), planned.isFullyKnown
-      {
-        return try Enforcement.plan(planned, replacing: false, adopting: false, &kernel).enforcement.carryOut(&kernel)
-      }
-      try kernel.apply(text)
-    } else if try kernel.ownership(of: folder.table) != .absent {
-      try kernel.delete(table: folder.table)
+    guard let text else {
+      if try kernel.ownership(of: folder.table) != .absent { try kernel.delete(table: folder.table) }
+      return nil
     }
-    return try kernel.generation()
+    if try kernel.ownership(of: folder.table) == .ours {
+      do {
+        // what was found may hold what Cordon can't write
+        if let planned = try LiveTable.read(file: folder.path(of: state.fileName), table: folder.table), planned.isFullyKnown {
+          return try Enforcement.plan(planned, replacing: false, adopting: false, &kernel).enforcement.carryOut(&kernel)
+        }
+      } catch {
+        Terminal.say("note: the table is loaded whole, and not changed in phases: \(error)\n")
+      }
+    }
+    try kernel.apply(text)
+    return nil
   }
 }
 

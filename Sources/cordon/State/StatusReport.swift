@@ -24,6 +24,9 @@ struct StatusReport {
 
   private var pending: StateIndex.Pending? { unfinished?.pending ?? index?.pending }
 
+  /// Whether something that nobody confirmed should have been undone by now, and whoever was to do it is gone.
+  var isOverdue: Bool { pending.map { Clock.sinceBoot > $0.bootTime + 5_000_000_000 } ?? false }
+
   var text: String {
     var lines: [String] = []
     switch verdict {
