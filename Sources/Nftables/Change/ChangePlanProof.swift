@@ -11,19 +11,22 @@ import PacketSpace
 ///       ip daddr vmap @ingress-ipv4     jump ingress/db
 ///       ip saddr @group-ipv4/web        found, or not
 ///
-/// Only packets with a changed address at one end can meet a lookup that changes, so only they are looked at.
+/// Only packets with a changed address at one end can meet a lookup that changes, so only they are looked at; and not those from an
+/// address to itself.
 struct ElementProof {
   /// The table with what the plan adds first, in front of the edits and behind them.
   private let before: Ruleset
   private let planned: Ruleset
-  /// Which chains meet a set that changes.
-  private let reach: ChainReach
+  /// Which chains look up which end in a set that changes.
+  private let reach: Reach
   private let changes: [ElementChange]
   private var store = DiagramStore(budget: 1_000_000)
   /// How many pairs of classes are walked at most.
   private static let mostPairs = 20_000
 
-  private init(_ changes: [ElementChange], _ before: Ruleset, _ planned: Ruleset, _ reach: ChainReach) {
+  private typealias Reach = (source: ChainReach, destination: ChainReach)
+
+  private init(_ changes: [ElementChange], _ before: Ruleset, _ planned: Ruleset, _ reach: Reach) {
     self.changes = changes
     self.before = before
     self.planned = planned
@@ -41,7 +44,10 @@ struct ElementProof {
     let maps = changes.filter(\.isMap)
     let sets = changes.filter { !$0.isMap }
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
-    let reach = ChainReach(to: Set(sets.map { ObjectName.set($0.name) }), in: before)
+    let names = Set(sets.map(\.name))
+    let reach = (
+      source: ChainReach(to: names, by: .source, in: before), destination: ChainReach(to: names, by: .destination, in: before)
+    )
     for order in orders {
       var proof = ElementProof(changes, before, planned, reach)
       if (try? proof.holds(order)) == true { return order }
@@ -76,11 +82,11 @@ struct ElementProof {
 
   /// Whether a stage holds for the packets of one base chain.
   ///
-  /// - Parameter reach: which chains meet sets that change in any stage, where nothing but the stages makes the planned table of the
-  ///   one before; else nil.
+  /// - Parameter reach: which chains look up an end in sets that change in any stage, where nothing but the stages makes the planned
+  ///   table of the one before; else nil.
   /// - Returns: nil where that can't be said with `reach`, and may be without.
   private mutating func holds(
-    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ reach: ChainReach?
+    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ reach: Reach?
   ) throws(DiagramBudgetExceeded) -> Bool? {
     var live = PossibleOutcomes([before])
     var possible = PossibleOutcomes([old, new])
@@ -93,11 +99,13 @@ struct ElementProof {
       // also what other stages change has elements that count
       let edited = IntervalSet(changes.filter(isOfFamily).flatMap(\.changedKeys.intervals))
       let tables = [before, old, new, planned]
-      // where a changed set is met by some chains only, addresses that lead to others need no class of their own
-      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach)
+      // where some chains only look the other end up in a changed set, addresses that lead to others need no class of their own
+      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach?.destination)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach?.source)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
+          // nobody sends to their own address by way of a gateway, and the language leaves such flows aside, too
+          if source.isOneAddress && source.values == destination.values { continue }
           pairs += 1
           if pairs > ElementProof.mostPairs { return false }
           let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
@@ -106,7 +114,10 @@ struct ElementProof {
           if let reach, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
             let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
             let targets = found.flatMap { $0.values.compactMap { $0 } }
-            if differing.count <= 1, !targets.contains(where: { reach.leads($0) }), !reach.leads(base) { continue }
+            let meetsSets = [(source, reach.source), (destination, reach.destination)].contains { end, reach in
+              end.isEdited && (reach.leads(base) || targets.contains { reach.leads($0) })
+            }
+            if differing.count <= 1, !meetsSets { continue }
           }
           if reach != nil, source.isRest || destination.isRest { return nil }
           let a = try live.baseChain(base, [found[0]], &store)
@@ -130,10 +141,14 @@ struct ElementProof {
     var values: IntervalSet
     /// Whether an element with them changes.
     var isChanged: Bool
+    /// Whether one changes here or in another stage.
+    var isEdited: Bool
     /// Whether no element is known of them: what doesn't matter was left out.
     var isRest: Bool
     /// For each table what its maps find.
     var found: [[String: Verdict?]]
+
+    var isOneAddress: Bool { values.intervals.count == 1 && values.intervals[0].isSingle }
   }
 
   private static func classes(
@@ -141,8 +156,9 @@ struct ElementProof {
     _ edited: IntervalSet, _ reach: ChainReach?
   ) -> [Class] {
     var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
-    // what a label stands for; the first is a change
-    var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil]
+    labelled += edited.intervals.map { ($0, 1) }
+    // what a label stands for; the first two are changes
+    var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil, nil]
     var nothing = tables.map { _ in [String: Verdict?]() }
     for (number, table) in tables.enumerated() {
       for map in table.addressMaps(of: base, axis) {
@@ -161,13 +177,10 @@ struct ElementProof {
       }
     }
     return IntervalPartition.classes(labelled, of: Interval(0, family.maximum)).map { labels, values in
-      var result = Class(values: values, isChanged: false, isRest: labels.isEmpty, found: nothing)
+      var result = Class(
+        values: values, isChanged: labels.contains(0), isEdited: labels.contains(1), isRest: labels.isEmpty, found: nothing)
       for label in labels {
-        if let (table, map, verdict) = meanings[Int(label)] {
-          result.found[table][map] = .some(verdict)
-        } else {
-          result.isChanged = true
-        }
+        if let (table, map, verdict) = meanings[Int(label)] { result.found[table][map] = .some(verdict) }
       }
       return result
     }
