@@ -17,7 +17,9 @@ struct DifferenceReport {
     difference = RulesetDifference.compare(live: live, planned: planned)
     describer = PacketsDescriber(policy)
     let nothing = Ruleset(tableName: planned.tableName)
-    traffic = difference.isEmpty ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned, limit: limit)
+    traffic =
+      difference.isEmpty
+      ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned, limit: limit)
   }
 
   var isEmpty: Bool { difference.isEmpty }
