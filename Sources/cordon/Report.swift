@@ -12,14 +12,11 @@ struct DifferenceReport {
   /// How many kinds of packets are shown, each way.
   private static let longest = 20
 
-  /// - Parameter limit: of how many packets' boxes of a kind the traffic difference is made at most.
-  init(live: Ruleset?, planned: Ruleset, _ policy: Policy, limit: Int = 500) {
+  init(live: Ruleset?, planned: Ruleset, _ policy: Policy) {
     difference = RulesetDifference.compare(live: live, planned: planned)
     describer = PacketsDescriber(policy)
     let nothing = Ruleset(tableName: planned.tableName)
-    traffic =
-      difference.isEmpty
-      ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned, limit: limit)
+    traffic = difference.isEmpty ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned)
   }
 
   var isEmpty: Bool { difference.isEmpty }

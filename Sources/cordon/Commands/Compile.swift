@@ -118,8 +118,7 @@ struct Compile: ParsableCommand {
     let (enforcement, report) = try Enforcement.plan(
       compilation.ruleset, replacing: replace, adopting: adopt, &kernel,
       kept: { try folder.inForce(beside: compilation.ruleset, text: text, $0) },
-      // whoever waits for an apply needn't see all that `cordon diff` finds
-      meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy, limit: 100) })
+      meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy) })
     let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
     try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open))
     if dryRun { try lockout.check(compilation, sources, policy) }
