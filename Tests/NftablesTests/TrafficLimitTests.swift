@@ -39,4 +39,14 @@ import Testing
     let some = try TrafficComparison.compare(live: live, planned: planned, limit: 1)
     #expect(!some.isComplete && some.changes.count == 1)
   }
+
+  /// Where there was no table nothing can open, and what closes is told as far as the limit goes, however many groups there are.
+  @Test func aFirstTable() throws {
+    let planned = try Self.ruleset("{ allow: tcp, to: any }", "")
+    let nothing = Ruleset(tableName: planned.tableName)
+    let some = try TrafficComparison.compare(live: nothing, planned: planned, limit: 3)
+    #expect(!some.isComplete && Set(some.changes.map(\.kind)) == [.closes])
+    let back = try TrafficComparison.compare(live: planned, planned: nothing, limit: 3)
+    #expect(!back.isComplete && Set(back.changes.map(\.kind)) == [.opens])
+  }
 }

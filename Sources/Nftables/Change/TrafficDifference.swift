@@ -41,6 +41,9 @@ public struct TrafficComparison {
   private var sides: (live: RulesetDiagrams, planned: RulesetDiagrams)
   private var store: DiagramStore
   private var sameness: Sameness
+  /// How many pairs of classes are walked at a hook: where nearly all chains are others than before there are a million in a large
+  /// table, and what differs is told by far fewer.
+  private static let mostPairs = 10_000
   /// Chains that were looked at by `share`.
   private var shared: Set<String> = []
 
@@ -91,6 +94,12 @@ public struct TrafficComparison {
       }
     }
     let changedDestinations = destinations.indices.filter { !isSameBase || !destinations[$0].isSame }
+    // what may come of it at all, and what is still looked for
+    var open = Set(TrafficDifference.Kind.allCases)
+    if !live.hasUnknownExpressions && !planned.hasUnknownExpressions { open.remove(.unknown) }
+    if before.isEmpty { open.remove(.opens) }
+    if after.isEmpty { open.remove(.closes) }
+    var pairs = 0
     var boxes: [TrafficDifference.Kind: [PacketBox]] = [:]
     defer {
       for kind in TrafficDifference.Kind.allCases {
@@ -105,14 +114,21 @@ public struct TrafficComparison {
         for second in isSameSource ? changedDestinations : Array(destinations.indices) {
           let destination = destinations[second]
           if destination.family != family { continue }
-          if isSameBase, source.isSame != destination.isSame {
+          if isSameBase {
+            let changed = [touched[0][first], touched[1][second]].compactMap { $0 }
             // one chain is another than before: nothing changes but where it decides otherwise
-            let changed = source.isSame ? touched[1][second]! : touched[0][first]!
-            if changed.values.isDisjoint(with: source.isSame ? source.values : destination.values) { continue }
-            if changed.kinds.allSatisfy({ boxes[$0]?.count == limit }) {
+            if changed.count == 1, changed[0].values.isDisjoint(with: source.isSame ? source.values : destination.values) {
+              continue
+            }
+            if changed.allSatisfy({ $0.kinds.isDisjoint(with: open) }) {
               result.isComplete = false
               continue
             }
+          }
+          pairs += 1
+          if pairs > TrafficComparison.mostPairs {
+            result.isComplete = false
+            return
           }
           let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
             .narrowed(.destination, toAddresses: destination.values, of: family)
@@ -137,8 +153,9 @@ public struct TrafficComparison {
               boxes[kind, default: []].append(packets)
               return true
             }
+            if boxes[kind]?.count == limit { open.remove(kind) }
           }
-          if TrafficDifference.Kind.allCases.allSatisfy({ boxes[$0]?.count == limit }) {
+          if open.isEmpty {
             result.isComplete = false
             return
           }
@@ -402,5 +419,21 @@ private struct RulesetIndex {
     chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
     sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
     maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
+  }
+}
+
+extension Ruleset {
+  /// Whether some rule has an expression whose effect isn't known, or asks for a rate, which isn't one for a packet alone.
+  fileprivate var hasUnknownExpressions: Bool {
+    chains.contains { chain in
+      chain.rules.contains { rule in
+        rule.expressions.contains { expression in
+          switch expression {
+          case .unknown, .limit, .namedLimit: true
+          case .match, .lookup, .verdict, .log, .counter: false
+          }
+        }
+      }
+    }
   }
 }
