@@ -56,7 +56,7 @@ struct DifferenceReport {
   // MARK: - Traffic
 
   private var trafficText: String {
-    guard let traffic else {
+    guard let traffic, traffic.isComplete || !traffic.changes.isEmpty else {
       return "what changes for packets takes too many cases to find out; in nft's words:\n"
     }
     if traffic.isEmpty { return "no packet is treated otherwise\n" }

@@ -27,7 +27,8 @@ public struct TrafficDifference: Sendable {
   /// Nothing changes.
   public init() {}
 
-  public var isEmpty: Bool { changes.isEmpty }
+  /// Whether no packet is treated otherwise.
+  public var isEmpty: Bool { changes.isEmpty && isComplete }
 }
 
 /// Compares two rulesets by what they do with packets, at each hook, and not by how they are written.
@@ -43,7 +44,7 @@ public struct TrafficComparison {
   private var sameness: Sameness
   /// How many pairs of classes are walked at a hook: where nearly all chains are others than before there are a million in a large
   /// table, and what differs is told by far fewer.
-  private static let mostPairs = 10_000
+  private static let mostPairs = 100_000
   /// Chains that were looked at by `share`.
   private var shared: Set<String> = []
 
