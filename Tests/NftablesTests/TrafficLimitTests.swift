@@ -40,6 +40,26 @@ import Testing
     #expect(!some.isComplete && some.changes.count == 1)
   }
 
+  /// Chains of both ends that are written otherwise and do the same: that nothing changes is known, and not left open.
+  @Test func rewrittenAlike() throws {
+    func ruleset(_ services: [String]) throws -> Ruleset {
+      let rules = { (end: String) in services.map { "{ allow: [\($0)], \(end): any }" }.joined(separator: ", ") }
+      return try CompiledPolicy(
+        """
+        groups:
+          web: { type: advanced, ingress: [\(rules("from"))], egress: [\(rules("to"))] }
+        instances:
+          web-1: { addresses: [10.0.0.1, "fd00::1"], groups: web }
+          web-2: { addresses: 10.0.0.2, groups: web }
+
+        """
+      ).ruleset
+    }
+    let difference = try TrafficComparison.compare(
+      live: ruleset(["tcp/1-10, udp/7"]), planned: ruleset(["tcp/1-5", "tcp/6-10", "udp/7"]))
+    #expect(difference.isComplete && difference.changes.isEmpty)
+  }
+
   /// Where there was no table nothing can open, and what closes is told as far as the limit goes, however many groups there are.
   @Test func aFirstTable() throws {
     let planned = try Self.ruleset("{ allow: tcp, to: any }", "")

@@ -121,8 +121,10 @@ public struct TrafficComparison {
             if changed.count == 1, changed[0].values.isDisjoint(with: source.isSame ? source.values : destination.values) {
               continue
             }
-            if changed.allSatisfy({ $0.kinds.isDisjoint(with: open) }) {
-              result.isComplete = false
+            let kinds = changed.reduce(into: Set<TrafficDifference.Kind>()) { $0.formUnion($1.kinds) }
+            if kinds.isDisjoint(with: open) {
+              // chains that are written otherwise and do the same leave nothing to be told
+              if !kinds.isEmpty { result.isComplete = false }
               continue
             }
           }
