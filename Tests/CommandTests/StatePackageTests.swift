@@ -68,7 +68,10 @@ import Testing
       """,
     ])
     // 99: no file system can be laid over this one
-    if done.status == 99 { return print("SKIPPED: purging a package\n\(done.stderr)") }
+    if done.status == 99 {
+      if getenv("CI") != nil { Issue.record("CI: purging a package needs an overlay file system\n\(done.stderr)") }
+      return print("SKIPPED: purging a package\n\(done.stderr)")
+    }
     expectStatus(done, 0)
     let enabled = has("systemctl") ? "enabled\n" : ""
     #expect(done.stdout == "\(enabled)/var/lib/cordon:\ninitial\n", "\(done.stdout)\(done.stderr)")
