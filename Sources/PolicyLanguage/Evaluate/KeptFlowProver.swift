@@ -19,14 +19,14 @@ public struct KeptFlowProver: Sendable {
   private let policy: Policy
   private let evaluator: PolicyEvaluator
   private let diagrams: PolicyDiagrams
-  /// The addresses of the machine's links, and loopback's.
+  /// The machine's own addresses, and loopback's.
   private let local: AddressSet
   /// Made where it is asked: it looks at all addresses of the policy.
   private var expectations: ExpectationProver?
   private var store = DiagramStore()
   private var ends: [Direction: Diagram] = [:]
 
-  /// - Parameter links: the addresses that the machine's links have now; a host's are besides those that the policy gives it.
+  /// - Parameter links: the machine's own addresses as they are now; a host's are besides those that the policy gives it.
   public init(_ policy: Policy, _ enforcement: Enforcement, links: AddressSet) {
     self.policy = policy
     evaluator = PolicyEvaluator(policy, enforcement)
@@ -39,7 +39,7 @@ public struct KeptFlowProver: Sendable {
     AddressRange(prefix: IPAddress(v4: 127 << 24), length: 8), AddressRange(IPAddress(v6: 1)),
   ])
 
-  /// The addresses by which others reach the machine: those of its links, and a host's in the policy.
+  /// The addresses by which others reach the machine: its own, and a host's in the policy.
   public var machine: AddressSet {
     let links = local.subtracting(KeptFlowProver.loopback)
     switch evaluator.enforcement {
