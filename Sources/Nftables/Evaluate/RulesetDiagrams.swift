@@ -20,11 +20,25 @@ public struct RulesetDiagrams: Sendable {
   /// What chains are taken to do; a table of its own, so that a copy of this value copies nothing.
   private var assumed: [String: Diagram] = [:]
   private var known: [String: Diagram] = [:]
+  /// The packets that are asked about, as boxes that don't overlap.
+  private var packets = [PacketBox()]
 
   public init(_ ruleset: Ruleset) {
     chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
     sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
     maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
+  }
+
+  /// The same ruleset, asked about some packets only: the diagrams are right for these, and say nothing of others. Where they are
+  /// those of one address, most rules come to nothing.
+  ///
+  /// - Parameter packets: boxes that don't overlap.
+  func asked(about packets: [PacketBox]) -> RulesetDiagrams {
+    var result = self
+    result.packets = packets
+    result.assumed = [:]
+    result.known = [:]
+    return result
   }
 
   /// Takes a chain to decide as `diagram` does, instead of looking at its rules.
@@ -37,7 +51,7 @@ public struct RulesetDiagrams: Sendable {
     known[name] = .leaf(Outcome.unknown.rawValue)
     guard let chain = chains[name] else { return known[name]! }
     var result = Diagram.leaf(Outcome.returns.rawValue)
-    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, in: &store) }
+    for rule in chain.rules.reversed() { result = try self.rule(rule, packets, then: result, [:], in: &store) }
     known[name] = result
     return result
   }
@@ -46,21 +60,23 @@ public struct RulesetDiagrams: Sendable {
   ///
   /// - Parameter found: for named maps in the chain's own rules what they are taken to find, or nil for nothing, instead of
   ///   looking: for packets of which that is known.
+  /// - Parameter box: the packets that are asked about, if not all that the ruleset is: of others nothing is said.
   public mutating func baseChain(
-    _ name: String, found: [String: Verdict?] = [:], in store: inout DiagramStore
+    _ name: String, found: [String: Verdict?] = [:], of box: PacketBox? = nil, in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
     guard let chain = chains[name] else { return .leaf(Outcome.unknown.rawValue) }
     let policy: Outcome = chain.base?.policy == .drop ? .drop : .accept
     var result = Diagram.leaf(Outcome.returns.rawValue)
-    for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, found, in: &store) }
+    let packets = box.map { [$0] } ?? packets
+    for rule in chain.rules.reversed() { result = try self.rule(rule, packets, then: result, found, in: &store) }
     return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
-  /// A rule, and `rest` for the packets that go on behind it.
+  /// A rule for some packets, and `rest` for those of them that go on behind it.
   private mutating func rule(
-    _ rule: Rule, then rest: Diagram, _ found: [String: Verdict?] = [:], in store: inout DiagramStore
+    _ rule: Rule, _ packets: [PacketBox], then rest: Diagram, _ found: [String: Verdict?], in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    var boxes = [PacketBox()]
+    var boxes = packets
     var isUncertain = false
     for (place, expression) in rule.expressions.enumerated() {
       switch expression {
@@ -68,28 +84,21 @@ public struct RulesetDiagrams: Sendable {
         if !isUncertain, let condition = try linkPairs(match, in: &store) {
           // the packets that match go on with the rest of the rule, and the others behind it
           let tail = Rule(Array(rule.expressions[(place + 1)...]))
-          let matched = try self.rule(tail, then: rest, found, in: &store)
+          let matched = try self.rule(tail, packets, then: rest, found, in: &store)
           return try overlay(boxes, store.choose(condition, matched, else: rest), on: rest, in: &store)
         }
-        boxes = PacketBox.intersect(boxes, packets(match))
+        boxes = PacketBox.intersect(boxes, self.packets(match))
+        if boxes.isEmpty { return rest }
       case .log, .counter:
         break
       case .namedLimit, .limit, .unknown:
         isUncertain = true
       case .verdict(let verdict):
-        if case .jump(let name) = verdict, !isUncertain {
-          // cut to the packets that come there: the called chain's diagram meets but a part of what stands behind the rule
-          let returns = Outcome.returns.rawValue
-          let called = try overlay(boxes, chain(name, in: &store), on: .leaf(returns), in: &store)
-          return try store.replace(returns, in: called, by: rest)
-        }
-        let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
-        return try overlay(boxes, outcome, on: rest, in: &store)
+        return try self.verdict(verdict, boxes, isUncertain, then: rest, in: &store)
       case .lookup(let lookup):
         if case .named(let name) = lookup.source, let known = found[name] {
           guard let verdict = known else { return rest }
-          let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
-          return try overlay(boxes, outcome, on: rest, in: &store)
+          return try self.verdict(verdict, boxes, isUncertain, then: rest, in: &store)
         }
         return try self.lookup(lookup, boxes, isUncertain, then: rest, in: &store)
       }
@@ -97,6 +106,20 @@ public struct RulesetDiagrams: Sendable {
     // no verdict: every packet goes on, unless what isn't known here has one
     let hasUnknown = rule.expressions.contains { if case .unknown = $0 { true } else { false } }
     return hasUnknown ? try overlay(boxes, .leaf(Outcome.unknown.rawValue), on: rest, in: &store) : rest
+  }
+
+  /// A verdict for the packets of some boxes, and `rest` for all others.
+  private mutating func verdict(
+    _ verdict: Verdict, _ boxes: [PacketBox], _ isUncertain: Bool, then rest: Diagram, in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    if case .jump(let name) = verdict, !isUncertain {
+      // cut to the packets that come there: the called chain's diagram meets but a part of what stands behind the rule
+      let returns = Outcome.returns.rawValue
+      let called = try overlay(boxes, chain(name, in: &store), on: .leaf(returns), in: &store)
+      return try store.replace(returns, in: called, by: rest)
+    }
+    let outcome = isUncertain ? .leaf(Outcome.unknown.rawValue) : try target(verdict, then: rest, in: &store)
+    return try overlay(boxes, outcome, on: rest, in: &store)
   }
 
   private mutating func target(

@@ -1,0 +1,367 @@
+public import PacketSpace
+
+/// Compares two rulesets by what they do with packets, at each hook, and not by how they are written.
+///
+/// Addresses that every lookup of the base chains treats alike are one class; for each pair of a source's class and a
+/// destination's, the two ways through the base chain are diagrams, whose parting is what changes. A pair whose way leads through
+/// nothing but what is the same on both sides isn't walked.
+public struct TrafficComparison {
+  private let live: Ruleset
+  private let planned: Ruleset
+  private let sides: Sides
+  private var store: DiagramStore
+  private var sameness: Sameness
+
+  private init(live: Ruleset, planned: Ruleset) {
+    self.live = live
+    self.planned = planned
+    sides = Sides(live: RulesetDiagrams(live), planned: RulesetDiagrams(planned))
+    store = DiagramStore()
+    sameness = Sameness(live, planned)
+  }
+
+  /// - Parameter limit: how many boxes of a kind are looked for at a hook before the rest of them is left: what opens is found
+  ///   however much closes.
+  public static func compare(
+    live: Ruleset, planned: Ruleset, limit: Int = 500
+  ) throws(DiagramBudgetExceeded) -> TrafficDifference {
+    var comparison = TrafficComparison(live: live, planned: planned)
+    var result = TrafficDifference()
+    for hook in Hook.allCases { try comparison.compare(hook, limit, &result) }
+    return result
+  }
+
+  private mutating func compare(
+    _ hook: Hook, _ limit: Int, _ result: inout TrafficDifference
+  ) throws(DiagramBudgetExceeded) {
+    let before = TrafficComparison.baseChains(live, hook)
+    let after = TrafficComparison.baseChains(planned, hook)
+    if before.isEmpty && after.isEmpty { return }
+    let isSameBase =
+      before.count == after.count
+      && zip(before, after).allSatisfy { sameness.chain($0.name, $1.name) && $0.base == $1.base && $0.name == $1.name }
+    var findings = Findings(limit: limit)
+    if !live.hasUnknownExpressions && !planned.hasUnknownExpressions { findings.open.remove(.unknown) }
+    if before.isEmpty { findings.open.remove(.opens) }
+    if after.isEmpty { findings.open.remove(.closes) }
+    let sources = classes(before, after, .source)
+    let destinations = classes(before, after, .destination)
+    if isSameBase {
+      var source = try end(sources, .source)
+      var destination = try end(destinations, .destination)
+      try walk(before, after, sources.indices, destination.changed, (source, destination), &destination.sides, &findings)
+      let same = destinations.indices.filter { destinations[$0].isSame }
+      try walk(before, after, source.changed, same, (source, destination), &source.sides, &findings)
+    } else {
+      var sides = self.sides
+      let (source, destination) = (End(classes: sources, sides: sides), End(classes: destinations, sides: sides))
+      try walk(before, after, sources.indices, destinations.indices, (source, destination), &sides, &findings)
+    }
+    if !findings.isComplete { result.isComplete = false }
+    for kind in TrafficDifference.Kind.allCases {
+      result.changes += PacketBox.merged(findings.boxes[kind] ?? []).compactMap { packets in
+        packets.example().map { .init(hook: hook, kind: kind, packets: packets, witness: $0) }
+      }
+    }
+  }
+
+  /// What was found at a hook so far.
+  private struct Findings {
+    let limit: Int
+    /// What is still looked for.
+    var open = Set(TrafficDifference.Kind.allCases)
+    var boxes: [TrafficDifference.Kind: [PacketBox]] = [:]
+    var pairs = 0
+    var isComplete = true
+    /// How many pairs of classes are walked at a hook: where nearly all chains are others than before there are a million in a
+    /// large table, and what differs is told by far fewer.
+    static let mostPairs = 100_000
+
+    init(limit: Int) { self.limit = limit }
+
+    var isOver: Bool { open.isEmpty || pairs > Findings.mostPairs }
+
+    /// Takes a box; false where no more of its kind are wanted.
+    mutating func take(_ packets: PacketBox, _ kind: TrafficDifference.Kind) -> Bool {
+      // what no packet can be is no change
+      if packets.example() == nil { return true }
+      if boxes[kind]?.count == limit {
+        isComplete = false
+        return false
+      }
+      boxes[kind, default: []].append(packets)
+      return true
+    }
+  }
+
+  /// Compares what becomes of packets from some classes of sources to some classes of destinations, which `sides` are asked about.
+  private mutating func walk(
+    _ before: [Chain], _ after: [Chain], _ sources: some Sequence<Int>, _ destinations: some Collection<Int>,
+    _ ends: (source: End, destination: End), _ sides: inout Sides, _ findings: inout Findings
+  ) throws(DiagramBudgetExceeded) {
+    for first in sources {
+      let source = ends.source.classes[first]
+      for second in destinations {
+        let destination = ends.destination.classes[second]
+        if destination.family != source.family { continue }
+        let effects = [ends.source.effects[first], ends.destination.effects[second]].compactMap { $0 }
+        // one chain is another than before: nothing changes but where it decides otherwise
+        if effects.count == 1, effects[0].values.isDisjoint(with: source.isSame ? source.values : destination.values) {
+          continue
+        }
+        let kinds = effects.reduce(into: Set<TrafficDifference.Kind>()) { $0.formUnion($1.kinds) }
+        if !effects.isEmpty, kinds.isDisjoint(with: findings.open) {
+          // chains that are written otherwise and do the same leave nothing to be told
+          if !kinds.isEmpty { findings.isComplete = false }
+          continue
+        }
+        findings.pairs += 1
+        if !findings.isOver { try compare(before, after, source, destination, &sides, &findings) }
+        if findings.isOver {
+          findings.isComplete = false
+          return
+        }
+      }
+    }
+  }
+
+  /// The same for one pair of classes.
+  private mutating func compare(
+    _ before: [Chain], _ after: [Chain], _ source: Class, _ destination: Class, _ sides: inout Sides, _ findings: inout Findings
+  ) throws(DiagramBudgetExceeded) {
+    for ends in [source.live, destination.live] {
+      for case .jump(let name)? in ends.values { try sides.share(name, &sameness, &store) }
+    }
+    let box = PacketBox().narrowed(.source, toAddresses: source.values, of: source.family)
+      .narrowed(.destination, toAddresses: destination.values, of: source.family)
+    let old = try TrafficComparison.outcome(
+      before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a }, of: box)
+    let new = try TrafficComparison.outcome(
+      after, &sides.planned, &store, source.planned.merging(destination.planned) { a, _ in a }, of: box)
+    if old == new { return }
+    let here = try store.overlay(box, store.combine(old, new, TrafficComparison.kind), on: .leaf(0))
+    for kind in TrafficDifference.Kind.allCases {
+      store.forEachBox(here, kind.rawValue) { findings.take($0, kind) }
+      if findings.boxes[kind]?.count == findings.limit { findings.open.remove(kind) }
+    }
+  }
+
+  // MARK: - Ends that decide otherwise
+
+  /// One end's classes of addresses at a hook.
+  private struct End {
+    let classes: [Class]
+    /// The places of those that lead to something else than before.
+    var changed: [Int] = []
+    /// Of each of these: the addresses of the other end for which its chains decide otherwise, and what may come of it.
+    var effects: [Int: (values: IntervalSet, kinds: Set<TrafficDifference.Kind>)] = [:]
+    /// Asked about packets with an address of one of these.
+    var sides: Sides
+  }
+
+  private mutating func end(_ classes: [Class], _ axis: PacketAxis) throws(DiagramBudgetExceeded) -> End {
+    var end = End(classes: classes, sides: sides)
+    end.changed = classes.indices.filter { !classes[$0].isSame }
+    let boxes = IPFamily.allCases.compactMap { family -> PacketBox? in
+      let values = end.changed.filter { classes[$0].family == family }.flatMap { classes[$0].values.intervals }
+      return values.isEmpty ? nil : PacketBox().narrowed(axis, toAddresses: IntervalSet(values), of: family)
+    }
+    // many pieces cost each rule more than they spare it
+    let isSmall = boxes.allSatisfy { $0.conditions.allSatisfy { $0.values.intervals.count <= 16 } }
+    if isSmall { end.sides = sides.asked(about: boxes) }
+    let other = axis == .source ? PacketAxis.destination : .source
+    for place in end.changed {
+      let changes = try differing(classes[place], axis, &end.sides)
+      let found = store.decisions(of: changes).reduce(0) { $0 | $1 }
+      end.effects[place] = (
+        store.values(other, in: changes) { $0 != 0 },
+        Set(TrafficDifference.Kind.allCases.filter { found & TrafficComparison.bit($0) != 0 })
+      )
+    }
+    return end
+  }
+
+  /// For the packets for which the chains that a class of addresses is sent to do something else than before, the bits of what may
+  /// come of it; 0 for all others.
+  private mutating func differing(
+    _ own: Class, _ axis: PacketAxis, _ sides: inout Sides
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    let anything = TrafficDifference.Kind.allCases.reduce(0) { $0 | TrafficComparison.bit($1) }
+    var result = Diagram.leaf(0)
+    if own.planned.count != own.live.count { return .leaf(anything) }
+    for (map, old) in own.live.sorted(by: { $0.key < $1.key }) {
+      let new = own.planned[map] ?? nil
+      guard let before = try TrafficComparison.called(old, &sides.live, &store),
+        let after = try TrafficComparison.called(new, &sides.planned, &store)
+      else {
+        if old == new { continue }
+        return .leaf(anything)
+      }
+      let parts = try store.combine(before, after) { TrafficComparison.bits($0, $1, anything) }
+      result = try store.combine(result, parts) { $0 | $1 }
+    }
+    let box = PacketBox().narrowed(axis, toAddresses: own.values, of: own.family)
+    return try store.overlay(box, result, on: .leaf(0))
+  }
+
+  /// What comes of packets for which a lookup finds this; nil where that isn't a chain's affair.
+  private static func called(
+    _ verdict: Verdict?, _ side: inout RulesetDiagrams, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram? {
+    switch verdict {
+    case nil: .leaf(RulesetDiagrams.Outcome.returns.rawValue)
+    case .jump(let name): try side.chain(name, in: &store)
+    case .accept, .drop, .return, .continue, .goto: nil
+    }
+  }
+
+  private static func bit(_ kind: TrafficDifference.Kind) -> Int { 1 << (kind.rawValue - 1) }
+
+  /// What may come of it that a chain that was called comes to `after` in the place of `before`. What returns may be dropped later, or
+  /// pass.
+  private static func bits(_ before: Int, _ after: Int, _ anything: Int) -> Int {
+    if before == after { return 0 }
+    switch (RulesetDiagrams.Outcome(rawValue: before), RulesetDiagrams.Outcome(rawValue: after)) {
+    case (.drop, .accept), (.drop, .returns), (.returns, .accept): return bit(.opens)
+    case (.accept, .drop), (.returns, .drop), (.accept, .returns): return bit(.closes)
+    case (.drop, _), (.accept, _), (.returns, _), (.unknown, _), (.other, _), (nil, _): return anything
+    }
+  }
+
+  private static func kind(_ before: Int, _ after: Int) -> Int {
+    let unknown = RulesetDiagrams.Outcome.unknown.rawValue
+    if before == after { return 0 }
+    if before == unknown || after == unknown { return TrafficDifference.Kind.unknown.rawValue }
+    let drop = RulesetDiagrams.Outcome.drop.rawValue
+    return (before == drop ? TrafficDifference.Kind.opens : .closes).rawValue
+  }
+
+  /// What a hook's base chains, one after the other, make of a packet; a table with flags is taken to enforce nothing, as
+  /// `dormant` says.
+  private static func outcome(
+    _ chains: [Chain], _ side: inout RulesetDiagrams, _ store: inout DiagramStore, _ found: [String: Verdict?],
+    of box: PacketBox
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var result = Diagram.leaf(RulesetDiagrams.Outcome.accept.rawValue)
+    for chain in chains.reversed() {
+      let own = try side.baseChain(chain.name, found: found, of: box, in: &store)
+      // an accept ends this chain only
+      result = try store.replace(RulesetDiagrams.Outcome.accept.rawValue, in: own, by: result)
+    }
+    return result
+  }
+
+  private static func baseChains(_ ruleset: Ruleset, _ hook: Hook) -> [Chain] {
+    if ruleset.hasTableFlags { return [] }
+    return ruleset.chains.filter { $0.base?.hook == hook && $0.base?.type == "filter" }
+      .sorted { ($0.base!.priority, $0.name) < ($1.base!.priority, $1.name) }
+  }
+
+  // MARK: - Classes of addresses
+
+  /// The addresses that the base chains' lookups treat alike.
+  private struct Class {
+    var family: IPFamily
+    var values: IntervalSet
+    /// What each map finds for them.
+    var live: [String: Verdict?]
+    var planned: [String: Verdict?]
+    var isSame: Bool
+  }
+
+  private mutating func classes(_ before: [Chain], _ after: [Chain], _ axis: PacketAxis) -> [Class] {
+    var result: [Class] = []
+    for family in IPFamily.allCases {
+      let old = TrafficComparison.maps(live, before, axis)
+      let new = TrafficComparison.maps(planned, after, axis)
+      // every element of every map is a label; pieces with equal verdicts, map by map, are one class
+      var labelled: [(interval: Interval, label: Int32)] = []
+      var verdicts: [(map: Int, verdict: Verdict)] = []
+      for (place, map) in (old + new).enumerated() where map.family == family {
+        var numbers: [Verdict: Int32] = [:]
+        for (index, verdict) in map.map.elements.verdicts.enumerated() {
+          let number: Int32
+          if let known = numbers[verdict] {
+            number = known
+          } else {
+            number = Int32(verdicts.count)
+            numbers[verdict] = number
+            verdicts.append((place, verdict))
+          }
+          labelled.append((map.map.elements.keys[index].first!, number))
+        }
+      }
+      for (labels, values) in IntervalPartition.classes(labelled, of: Interval(0, family.maximum)) {
+        var known = (live: [String: Verdict?](), planned: [String: Verdict?]())
+        for (place, map) in (old + new).enumerated() {
+          let verdict = labels.lazy.map { verdicts[Int($0)] }.first { $0.map == place }?.verdict
+          if place < old.count {
+            known.live[map.map.name] = .some(verdict)
+          } else {
+            known.planned[map.map.name] = .some(verdict)
+          }
+        }
+        result.append(
+          Class(
+            family: family, values: values, live: known.live, planned: known.planned,
+            isSame: sameness.targets(known.live, known.planned)))
+      }
+    }
+    return result
+  }
+
+  /// The named maps that the chains' own rules look an address up in, whole: without flags that aren't known here.
+  private static func maps(_ ruleset: Ruleset, _ chains: [Chain], _ axis: PacketAxis) -> [(map: VerdictMap, family: IPFamily)] {
+    var result: [(map: VerdictMap, family: IPFamily)] = []
+    var names: Set<String> = []
+    for rule in chains.lazy.flatMap(\.rules) {
+      guard case .lookup(let lookup) = rule.expressions.last, case .named(let name) = lookup.source,
+        case .field(let field) = lookup.key, let (own, family) = field.addressAxis, own == axis,
+        names.insert(name).inserted, let map = ruleset.maps.first(where: { $0.name == name }), map.unknown.isEmpty
+      else { continue }
+      result.append((map, family))
+    }
+    return result
+  }
+}
+
+/// Both rulesets' diagrams.
+private struct Sides {
+  var live: RulesetDiagrams
+  var planned: RulesetDiagrams
+  /// Chains that were looked at by `share`.
+  private var shared: Set<String> = []
+
+  init(live: RulesetDiagrams, planned: RulesetDiagrams) {
+    self.live = live
+    self.planned = planned
+  }
+
+  /// The same rulesets, of packets in some boxes.
+  func asked(about packets: [PacketBox]) -> Sides {
+    Sides(live: live.asked(about: packets), planned: planned.asked(about: packets))
+  }
+
+  /// A chain that is the same on both sides is walked once.
+  mutating func share(
+    _ name: String, _ sameness: inout Sameness, _ store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) {
+    if shared.insert(name).inserted, sameness.chain(name, name) { planned.assume(name, try live.chain(name, in: &store)) }
+  }
+}
+
+extension Ruleset {
+  /// Whether some rule has an expression whose effect isn't known, or asks for a rate, which isn't one for a packet alone.
+  fileprivate var hasUnknownExpressions: Bool {
+    chains.contains { chain in
+      chain.rules.contains { rule in
+        rule.expressions.contains { expression in
+          switch expression {
+          case .unknown, .limit, .namedLimit: true
+          case .match, .lookup, .verdict, .log, .counter: false
+          }
+        }
+      }
+    }
+  }
+}
