@@ -32,31 +32,41 @@ extension TextObjects {
       guard let found = try read(excerpt(texts, without: differing, table: planned.tableName)) else { return nil }
       before = found
     }
-    func isSame(_ name: ObjectName) -> Bool { names.contains(name) && !differing.contains(name) }
-    func isWhole(_ name: ObjectName) -> Bool { differing.contains(name) && common[name] == nil }
-    var result = Ruleset(tableName: planned.tableName)
-    result.limits = planned.limits.filter { isSame(.limit($0.name)) } + before.limits.filter { isWhole(.limit($0.name)) }
-    result.chains = planned.chains.filter { isSame(.chain($0.name)) } + before.chains.filter { isWhole(.chain($0.name)) }
-    result.sets = planned.sets.filter { isSame(.set($0.name)) } + before.sets.filter { isWhole(.set($0.name)) }
-    result.maps = planned.maps.filter { isSame(.set($0.name)) } + before.maps.filter { isWhole(.set($0.name)) }
-    for var set in before.sets {
+    for (place, set) in before.sets.enumerated() {
       guard let places = common[.set(set.name)], let their = planned.sets.first(where: { $0.name == set.name }) else {
         continue
       }
       if places.contains(where: { $0 >= their.elements.count }) { return nil }
-      for place in places { set.elements.append(contentsOf: their.elements[place]) }
-      result.sets.append(set)
+      for element in places { before.sets[place].elements.append(contentsOf: their.elements[element]) }
     }
-    for var map in before.maps {
+    for (place, map) in before.maps.enumerated() {
       guard let places = common[.set(map.name)], let their = planned.maps.first(where: { $0.name == map.name }) else {
         continue
       }
       if places.contains(where: { $0 >= their.elements.count }) { return nil }
-      for place in places {
-        map.elements.append(contentsOf: their.elements.keys[place], verdict: their.elements.verdicts[place])
+      for element in places {
+        before.maps[place].elements.append(
+          contentsOf: their.elements.keys[element], verdict: their.elements.verdicts[element])
       }
-      result.maps.append(map)
     }
+    // in the planned order
+    func together<Item>(_ planned: [Item], _ before: [Item], _ name: (Item) -> ObjectName) -> [Item] {
+      var found = Dictionary(before.filter { differing.contains(name($0)) }.map { (name($0), $0) }) { first, _ in first }
+      var result: [Item] = []
+      for item in planned where names.contains(name(item)) {
+        if !differing.contains(name(item)) {
+          result.append(item)
+        } else if let own = found.removeValue(forKey: name(item)) {
+          result.append(own)
+        }
+      }
+      return result + before.filter { found[name($0)] != nil }
+    }
+    var result = Ruleset(tableName: planned.tableName)
+    result.limits = together(planned.limits, before.limits) { .limit($0.name) }
+    result.chains = together(planned.chains, before.chains) { .chain($0.name) }
+    result.sets = together(planned.sets, before.sets) { .set($0.name) }
+    result.maps = together(planned.maps, before.maps) { .set($0.name) }
     return result.objects == names ? result : nil
   }
 
@@ -64,12 +74,19 @@ extension TextObjects {
   /// with the rest of its elements alone. Nil where they aren't such texts.
   private static func parts(_ own: ArraySlice<UInt8>, _ their: ArraySlice<UInt8>) -> (common: [Int], rest: [UInt8])? {
     guard let own = SetText(own), let their = SetText(their), own.head == their.head else { return nil }
-    let places = Dictionary(their.elements.enumerated().map { ($1, $0) }) { first, _ in first }
-    var common: [Int] = []
+    // most of them stand alike up to what differs, and behind it
+    let shorter = min(own.elements.count, their.elements.count)
+    let start = (0..<shorter).first { own.elements[$0] != their.elements[$0] } ?? shorter
+    let end =
+      (0..<shorter - start).first { own.elements[own.elements.count - 1 - $0] != their.elements[their.elements.count - 1 - $0] }
+      ?? shorter - start
+    let places = Dictionary((start..<their.elements.count - end).map { (their.elements[$0], $0) }) { first, _ in first }
+    var common = Array(0..<start)
     var rest: [ArraySlice<UInt8>] = []
-    for element in own.elements {
+    for element in own.elements[start..<own.elements.count - end] {
       if let place = places[element] { common.append(place) } else { rest.append(element) }
     }
+    common += their.elements.count - end..<their.elements.count
     let elements = rest.isEmpty ? [] : Array("    elements = { ".utf8) + rest.joined(separator: [0x2C]) + Array(" }\n".utf8)
     return (common, own.head + elements + Array("  }".utf8))
   }
