@@ -30,9 +30,10 @@ public struct ChangePlan: Sendable {
   ///     what Cordon can't write or doesn't know: flags, unknown objects, statements or types, other hooks.
   public init(live: Ruleset?, planned: Ruleset, replacing: Bool = false) {
     hasLiveTable = live != nil
-    if let live, RulesetDifference.compare(live: live, planned: planned).isEmpty {
+    let difference = RulesetDifference.compare(live: live, planned: planned)
+    if difference.isEmpty {
       transactions = []
-    } else if let live, !replacing, let edits = PlanBuilder.edits(from: live, to: planned) {
+    } else if let live, !replacing, let edits = PlanBuilder.edits(from: live, to: planned, difference) {
       transactions = edits.map { .edit($0) }
     } else {
       transactions = [.replacement(planned)]
@@ -67,90 +68,51 @@ private struct PlanBuilder {
   /// The live table, less what is cleared away first.
   let live: Ruleset
   let planned: Ruleset
-  private let liveChains: [String: Chain]
-  /// Chains of both tables whose rules differ.
-  private let changedChains: Set<String>
-  /// Limits, and sets and maps that are declared anew: they can only be made anew.
-  private let redeclared: Set<ObjectName>
-  /// Sets and maps of both tables whose elements differ.
-  private let changedElements: [ElementChange]
+  private let difference: RulesetDifference
 
   /// Nil where the table must be replaced.
-  static func edits(from live: Ruleset, to planned: Ruleset) -> [ChangePlan.Edit]? {
+  static func edits(from live: Ruleset, to planned: Ruleset, _ difference: RulesetDifference) -> [ChangePlan.Edit]? {
     guard live.isFullyKnown else { return nil }
-    var edits: [ChangePlan.Edit] = []
-    let clearing = clear(live, planned)
-    if !clearing.isEmpty { edits.append(clearing) }
-    return PlanBuilder(clearing.applied(to: live), planned).build().map { edits + $0 }
+    let clearing = clear(live, planned, difference)
+    if clearing.isEmpty { return PlanBuilder(live: live, planned: planned, difference: difference).build() }
+    let rest = clearing.applied(to: live)
+    let builder = PlanBuilder(
+      live: rest, planned: planned, difference: RulesetDifference.compare(live: rest, planned: planned))
+    return builder.build().map { [clearing] + $0 }
   }
 
   /// Deletes what no packet can come to and isn't as planned, with what speaks of it: the rest of an apply that died.
-  private static func clear(_ live: Ruleset, _ planned: Ruleset) -> ChangePlan.Edit {
-    let unreachable = live.objects.subtracting(live.reachable)
-    var gone: Set<ObjectName> = []
-    if !unreachable.isEmpty {
-      let builder = PlanBuilder(live, planned)
-      let plannedObjects = planned.objects
-      gone = unreachable.filter { name in
-        if !plannedObjects.contains(name) || builder.redeclared.contains(name) { return true }
-        switch name {
-        case .chain(let name): return builder.changedChains.contains(name)
-        case .set(let name): return builder.changedElements.contains { $0.name == name }
-        case .limit: return false
-        }
-      }
-      var count = -1
-      while count != gone.count {
-        count = gone.count
-        for chain in live.chains where chain.speaks(of: gone) && unreachable.contains(.chain(chain.name)) {
-          gone.insert(.chain(chain.name))
-        }
-        for map in live.maps where map.speaks(of: gone) && unreachable.contains(.set(map.name)) { gone.insert(.set(map.name)) }
-      }
-    }
+  private static func clear(_ live: Ruleset, _ planned: Ruleset, _ difference: RulesetDifference) -> ChangePlan.Edit {
     var edit = ChangePlan.Edit(.clear, table: planned.tableName)
+    let differing = difference.removed.union(difference.redeclared).union(difference.changedChains.map { .chain($0) })
+    // where but elements differ there is no such rest: to edit those that nothing leads to does no harm
+    if differing.isEmpty { return edit }
+    let unreachable = live.objects.subtracting(live.reachable)
+    var gone = differing.union(difference.changedElements.map { .set($0) }).intersection(unreachable)
+    var count = -1
+    while count != gone.count {
+      count = gone.count
+      for chain in live.chains where chain.speaks(of: gone) && unreachable.contains(.chain(chain.name)) {
+        gone.insert(.chain(chain.name))
+      }
+      for map in live.maps where map.speaks(of: gone) && unreachable.contains(.set(map.name)) { gone.insert(.set(map.name)) }
+    }
     edit.delete(gone, of: live)
     return edit
   }
 
-  private init(_ live: Ruleset, _ planned: Ruleset) {
-    self.live = live
-    self.planned = planned
-    liveChains = Dictionary(live.chains.map { ($0.name, $0) }) { first, _ in first }
-    var changedChains: Set<String> = []
-    for chain in planned.chains {
-      if let old = liveChains[chain.name], !old.hasSameRules(as: chain) { changedChains.insert(chain.name) }
-    }
-    self.changedChains = changedChains
-    var redeclared: Set<ObjectName> = []
-    let limits = Dictionary(live.limits.map { ($0.name, $0) }) { first, _ in first }
-    for limit in planned.limits {
-      if let old = limits[limit.name], old != limit { redeclared.insert(.limit(limit.name)) }
-    }
-    var changes: [ElementChange] = []
-    let old = Dictionary((live.maps.map(SetContent.init) + live.sets.map(SetContent.init)).map { ($0.name, $0) }) { a, _ in a }
-    for content in planned.maps.map(SetContent.init) + planned.sets.map(SetContent.init) {
-      guard let before = old[content.name] else { continue }
-      if before.declaration != content.declaration {
-        redeclared.insert(.set(content.name))
-      } else if RulesetDifference.SetDifference(before, content) != nil {
-        changes.append(ElementChange(before, content))
+  private func build() -> [ChangePlan.Edit]? {
+    for chain in difference.chains where chain.presence == .changed {
+      guard let base = chain.base else { continue }
+      guard let a = base.live, let b = base.planned, (a.type, a.hook, a.priority) == (b.type, b.hook, b.priority) else {
+        return nil
       }
     }
-    self.redeclared = redeclared
-    changedElements = changes
-  }
-
-  private func build() -> [ChangePlan.Edit]? {
-    for chain in planned.chains {
-      guard let old = liveChains[chain.name] else { continue }
-      if (old.base == nil) != (chain.base == nil) { return nil }
-      if let a = old.base, let b = chain.base, (a.type, a.hook, a.priority) != (b.type, b.hook, b.priority) { return nil }
-    }
     // elements in place, where that can be proved; else the sets and maps are staged like all that is made anew
-    let editable = changedElements.filter(\.isEditable)
+    let changed = elementChanges
+    let editable = changed.filter(\.isEditable)
     let names = Set(editable.map { ObjectName.set($0.name) })
-    let others = redeclared.union(changedElements.map { .set($0.name) }).subtracting(names)
+    let others = difference.redeclared.union(changed.map { .set($0.name) }).subtracting(names)
     if !editable.isEmpty, let staged = staging(others) {
       let inPlace = editable.filter { !staged.contains(.set($0.name)) }
       if let edits = edits(staging: staged, inPlace) { return edits }
@@ -158,24 +120,36 @@ private struct PlanBuilder {
     return staging(others.union(names)).flatMap { edits(staging: $0, []) }
   }
 
+  /// Of the sets and maps of both tables whose elements differ.
+  private var elementChanges: [ElementChange] {
+    let names = Set(difference.changedElements)
+    func contents(_ ruleset: Ruleset) -> [String: SetContent] {
+      let contents =
+        ruleset.maps.filter { names.contains($0.name) }.map(SetContent.init)
+        + ruleset.sets.filter { names.contains($0.name) }.map(SetContent.init)
+      return Dictionary(contents.map { ($0.name, $0) }) { first, _ in first }
+    }
+    let (old, new) = (contents(live), contents(planned))
+    return difference.changedElements.map { ElementChange(old[$0]!, new[$0]!) }
+  }
+
   /// Nil where the elements can't be edited in place.
   private func edits(staging staged: Set<ObjectName>, _ inPlace: [ElementChange]) -> [ChangePlan.Edit]? {
-    let prefix = unusedPrefix
+    let prefix = staged.isEmpty ? "" : unusedPrefix
     guard staged.allSatisfy({ $0.length + prefix.utf8.count <= 255 }) else { return nil }
     let middle = endingInPolicies(planned.renaming(staged) { prefix + $0 })
-    var (add, change, delete) = round(from: live, to: middle.ruleset)
+    let isMiddle = !staged.isEmpty || middle.isChanged
+    let toMiddle = isMiddle ? RulesetDifference.compare(live: live, planned: middle.ruleset) : difference
+    var (add, change, delete) = round(from: live, to: middle.ruleset, toMiddle)
     var edits = [add]
     if !inPlace.isEmpty {
       guard let stages = ElementProof.stages(inPlace, before: add.applied(to: live), planned: planned) else { return nil }
-      for stage in stages {
-        var edit = ChangePlan.Edit(.elements, table: planned.tableName)
-        for change in stage { change.enter(&edit) }
-        edits.append(edit)
-      }
+      for stage in stages { edits.append(ChangePlan.Edit(stage, table: planned.tableName)) }
     }
     edits += [change, delete]
-    if !staged.isEmpty || middle.isChanged {
-      (add, change, delete) = round(from: middle.ruleset, to: planned)
+    if isMiddle {
+      (add, change, delete) = round(
+        from: middle.ruleset, to: planned, RulesetDifference.compare(live: middle.ruleset, planned: planned))
       edits += [add, change, delete]
     }
     return edits.filter { !$0.isEmpty }
@@ -184,6 +158,9 @@ private struct PlanBuilder {
   /// What has to be staged so that these objects can be: all that must lead there and can't by a switch of its rules. Nil where
   /// that comes to a base chain.
   private func staging(_ start: Set<ObjectName>) -> Set<ObjectName>? {
+    if start.isEmpty && difference.changedChains.isEmpty { return [] }
+    let changedChains = Set(difference.changedChains)
+    let liveChains = Dictionary(live.chains.map { ($0.name, $0) }) { first, _ in first }
     var staged = start
     var count = -1
     while count != staged.count {
@@ -217,11 +194,12 @@ private struct PlanBuilder {
 
   /// The table with the live policies of its base chains, `accept` for new ones, and rules that say the planned ones.
   private func endingInPolicies(_ ruleset: Ruleset) -> (ruleset: Ruleset, isChanged: Bool) {
+    let policies = Dictionary(live.chains.compactMap { chain in chain.base.map { (chain.name, $0.policy) } }) { a, _ in a }
     var result = ruleset
     var isChanged = false
     for (index, chain) in ruleset.chains.enumerated() {
       guard let base = chain.base else { continue }
-      let policy = liveChains[chain.name]?.base?.policy ?? .accept
+      let policy = policies[chain.name] ?? .accept
       if policy == base.policy { continue }
       result.chains[index].base!.policy = policy
       result.chains[index].rules.append(Rule([.verdict(base.policy)]))
@@ -230,20 +208,21 @@ private struct PlanBuilder {
     return (result, isChanged)
   }
 
-  /// From one table to another whose common sets and maps are alike, and whose common chains can switch.
+  /// From one table to another whose common sets and maps are alike, or are edited in between, and whose common chains can switch.
   private func round(
-    from old: Ruleset, to new: Ruleset
+    from old: Ruleset, to new: Ruleset, _ difference: RulesetDifference
   ) -> (add: ChangePlan.Edit, change: ChangePlan.Edit, delete: ChangePlan.Edit) {
-    let oldChains = Dictionary(old.chains.map { ($0.name, $0) }) { first, _ in first }
-    let oldObjects = old.objects
-    let newObjects = new.objects
     var add = ChangePlan.Edit(.add, table: planned.tableName)
     var change = ChangePlan.Edit(.switch, table: planned.tableName)
-    add.added.limits = new.limits.filter { !oldObjects.contains(.limit($0.name)) }
-    add.added.sets = new.sets.filter { !oldObjects.contains(.set($0.name)) }
-    add.added.maps = new.maps.filter { !oldObjects.contains(.set($0.name)) }
+    let made = difference.made
+    add.added.limits = new.limits.filter { made.contains(.limit($0.name)) }
+    add.added.sets = new.sets.filter { made.contains(.set($0.name)) }
+    add.added.maps = new.maps.filter { made.contains(.set($0.name)) }
+    let differences = Dictionary(difference.chains.map { ($0.name, $0) }) { first, _ in first }
+    let filled = Set(old.chains.lazy.filter { !$0.rules.isEmpty }.map(\.name).filter { differences[$0] != nil })
     for chain in new.chains {
-      guard let before = oldChains[chain.name] else {
+      guard let difference = differences[chain.name] else { continue }
+      if difference.presence == .added {
         if chain.base == nil {
           add.added.chains.append(chain)
         } else {
@@ -254,18 +233,48 @@ private struct PlanBuilder {
         continue
       }
       // the rule at its end says the policy meanwhile
-      if before.base != chain.base { add.added.chains.append(Chain(chain.name, base: chain.base)) }
-      if before.hasSameRules(as: chain) { continue }
-      if !before.rules.isEmpty { change.flushed.append(chain.name) }
+      if difference.base != nil { add.added.chains.append(Chain(chain.name, base: chain.base)) }
+      if difference.rules.isEmpty { continue }
+      if filled.contains(chain.name) { change.flushed.append(chain.name) }
       if !chain.rules.isEmpty { change.added.chains.append(Chain(chain.name, rules: chain.rules)) }
     }
-    for chain in old.chains where chain.base != nil && !newObjects.contains(.chain(chain.name)) {
+    let removed = difference.removed
+    for chain in old.chains where chain.base != nil && removed.contains(.chain(chain.name)) {
       if !chain.rules.isEmpty { change.flushed.append(chain.name) }
       change.added.chains.append(Chain(chain.name, rules: [Rule([.verdict(.accept)])]))
     }
     var delete = ChangePlan.Edit(.delete, table: planned.tableName)
-    delete.delete(oldObjects.subtracting(newObjects), of: old)
+    delete.delete(removed, of: old)
     return (add, change, delete)
+  }
+}
+
+extension RulesetDifference {
+  /// Objects on one side only.
+  fileprivate var made: Set<ObjectName> { objects { $0 == .added } }
+  fileprivate var removed: Set<ObjectName> { objects { $0 == .removed } }
+
+  private func objects(_ isWanted: (Presence) -> Bool) -> Set<ObjectName> {
+    let limits = limits.filter { isWanted($0.live == nil ? .added : $0.planned == nil ? .removed : .changed) }
+    return Set(
+      limits.compactMap { ($0.live ?? $0.planned).map { .limit($0.name) } }
+        + chains.filter { isWanted($0.presence) }.map { .chain($0.name) }
+        + sets.filter { isWanted($0.presence) }.map { .set($0.name) })
+  }
+
+  /// Chains of both tables whose rules differ.
+  fileprivate var changedChains: [String] { chains.filter { $0.presence == .changed && !$0.rules.isEmpty }.map(\.name) }
+
+  /// Limits, and sets and maps that are declared anew: they can only be made anew.
+  fileprivate var redeclared: Set<ObjectName> {
+    Set(
+      limits.compactMap { $0.live == nil ? nil : $0.planned.map { .limit($0.name) } }
+        + sets.filter { $0.presence == .changed && $0.declaration.live != $0.declaration.planned }.map { .set($0.name) })
+  }
+
+  /// Sets and maps of both tables that are declared alike, and whose elements differ.
+  fileprivate var changedElements: [String] {
+    sets.filter { $0.presence == .changed && $0.declaration.live == $0.declaration.planned }.map(\.name)
   }
 }
 

@@ -66,14 +66,8 @@ struct ElementChange {
     return result
   }
 
-  func applied(to ruleset: Ruleset) -> Ruleset {
-    var edit = ChangePlan.Edit(.elements, table: ruleset.tableName)
-    enter(&edit)
-    return edit.applied(to: ruleset)
-  }
-
   /// Adds the change to a transaction.
-  func enter(_ edit: inout ChangePlan.Edit) {
+  fileprivate func enter(_ edit: inout ChangePlan.Edit) {
     if !removed.isEmpty {
       var keys = Elements(stride: types.count)
       for index in removed { keys.append(contentsOf: live[index]) }
@@ -89,5 +83,13 @@ struct ElementChange {
       for index in added { elements.append(contentsOf: planned[index]) }
       edit.added.sets.append(NamedSet(name, types: types, isInterval: isInterval, elements: elements))
     }
+  }
+}
+
+extension ChangePlan.Edit {
+  /// The changes of elements of a table.
+  init(_ changes: [ElementChange], table: String) {
+    self.init(.elements, table: table)
+    for change in changes { change.enter(&self) }
   }
 }

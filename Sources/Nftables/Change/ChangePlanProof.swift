@@ -17,20 +17,22 @@ struct ElementProof {
   /// The table with what the plan adds first, in front of the edits and behind them.
   private let before: Ruleset
   private let planned: Ruleset
-  /// Which chains look up which end in a set that changes.
-  private let reach: Reach
+  /// Which chains look up an end in a set that changes.
+  private let reach: ChainReach
   private let changes: [ElementChange]
+  private var live: PossibleOutcomes
+  private var final: PossibleOutcomes
   private var store = DiagramStore(budget: 1_000_000)
   /// How many pairs of classes are walked at most.
   private static let mostPairs = 20_000
 
-  private typealias Reach = (source: ChainReach, destination: ChainReach)
-
-  private init(_ changes: [ElementChange], _ before: Ruleset, _ planned: Ruleset, _ reach: Reach) {
+  private init(_ changes: [ElementChange], _ before: Ruleset, _ planned: Ruleset) {
     self.changes = changes
     self.before = before
     self.planned = planned
-    self.reach = reach
+    reach = ChainReach(to: Set(changes.filter { !$0.isMap }.map(\.name)), in: before)
+    live = PossibleOutcomes([before])
+    final = PossibleOutcomes([planned])
   }
 
   /// The edits in stages, each of which is a transaction; nil where there is no order that can be proved.
@@ -44,35 +46,33 @@ struct ElementProof {
     let maps = changes.filter(\.isMap)
     let sets = changes.filter { !$0.isMap }
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
-    let names = Set(sets.map(\.name))
-    let reach = (
-      source: ChainReach(to: names, by: .source, in: before), destination: ChainReach(to: names, by: .destination, in: before)
-    )
-    for order in orders {
-      var proof = ElementProof(changes, before, planned, reach)
-      if (try? proof.holds(order)) == true { return order }
-    }
-    return nil
+    var proof = ElementProof(changes, before, planned)
+    let leadsToPlan = proof.leadsToPlan
+    return orders.first { (try? proof.holds($0, leadsToPlan)) == true }
   }
 
-  private mutating func holds(_ stages: [[ElementChange]]) throws(DiagramBudgetExceeded) -> Bool {
-    let after = stages.joined().reduce(before) { $1.applied(to: $0) }
+  /// Whether nothing but the edits makes the planned table of the one before. Where more changes than these elements, every lookup
+  /// that changes counts.
+  private var leadsToPlan: Bool {
+    let after = ChangePlan.Edit(changes, table: planned.tableName).applied(to: before)
     let difference = RulesetDifference.compare(live: after, planned: planned)
-    // where more changes than these elements, they don't lead to the planned table, and every lookup that changes counts
-    let leadsToPlan =
-      difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
+    return difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
       && difference.sets.allSatisfy { $0.presence == .removed }
+  }
+
+  private mutating func holds(_ stages: [[ElementChange]], _ leadsToPlan: Bool) throws(DiagramBudgetExceeded) -> Bool {
     var state = before
     for stage in stages {
-      let next = stage.reduce(state) { $1.applied(to: $0) }
+      let next = ChangePlan.Edit(stage, table: planned.tableName).applied(to: state)
+      var possible = PossibleOutcomes([state, next])
       for hook in Hook.allCases {
         let chains = [state, planned].map { $0.chains.filter { $0.base?.hook == hook } }
         if chains[0].isEmpty && chains[1].isEmpty { continue }
         guard chains[0].count == 1, chains[1].count == 1 else { return false }
         guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
         let base = chains[0][0].name
-        var isRight = leadsToPlan ? try holds(stage, state, next, base, reach) : nil
-        if isRight == nil { isRight = try holds(stage, state, next, base, nil) }
+        var isRight = leadsToPlan ? try holds(stage, state, next, &possible, base, reach) : nil
+        if isRight == nil { isRight = try holds(stage, state, next, &possible, base, nil) }
         if isRight != true { return false }
       }
       state = next
@@ -86,11 +86,9 @@ struct ElementProof {
   ///   table of the one before; else nil.
   /// - Returns: nil where that can't be said with `reach`, and may be without.
   private mutating func holds(
-    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ base: String, _ reach: Reach?
+    _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ possible: inout PossibleOutcomes, _ base: String,
+    _ reach: ChainReach?
   ) throws(DiagramBudgetExceeded) -> Bool? {
-    var live = PossibleOutcomes([before])
-    var possible = PossibleOutcomes([old, new])
-    var final = PossibleOutcomes([planned])
     var pairs = 0
     for family in IPFamily.allCases {
       let isOfFamily: (ElementChange) -> Bool = { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
@@ -100,8 +98,8 @@ struct ElementProof {
       let edited = IntervalSet(changes.filter(isOfFamily).flatMap(\.changedKeys.intervals))
       let tables = [before, old, new, planned]
       // where some chains only look the other end up in a changed set, addresses that lead to others need no class of their own
-      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach?.destination)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach?.source)
+      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
           // nobody sends to their own address by way of a gateway, and the language leaves such flows aside, too
@@ -114,8 +112,8 @@ struct ElementProof {
           if let reach, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
             let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
             let targets = found.flatMap { $0.values.compactMap { $0 } }
-            let meetsSets = [(source, reach.source), (destination, reach.destination)].contains { end, reach in
-              end.isEdited && (reach.leads(base) || targets.contains { reach.leads($0) })
+            let meetsSets = [(source, PacketAxis.source), (destination, .destination)].contains { end, axis in
+              end.isEdited && (reach.leads(base, by: axis) || targets.contains { reach.leads($0, by: axis) })
             }
             if differing.count <= 1, !meetsSets { continue }
           }
@@ -155,24 +153,33 @@ struct ElementProof {
     _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange],
     _ edited: IntervalSet, _ reach: ChainReach?
   ) -> [Class] {
+    let other = axis == .source ? PacketAxis.destination : .source
     var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
     labelled += edited.intervals.map { ($0, 1) }
     // what a label stands for; the first two are changes
     var meanings: [(table: Int, map: String, verdict: Verdict)?] = [nil, nil]
     var nothing = tables.map { _ in [String: Verdict?]() }
+    // of each map as it is in one table and then in the next: the elements that matter
+    var chosen: [String: (elements: VerdictElements, places: [Int])] = [:]
     for (number, table) in tables.enumerated() {
       for map in table.addressMaps(of: base, axis) {
         nothing[number][map.name] = .some(nil)
         if map.types != [family == .ipv4 ? .ipv4Address : .ipv6Address] { continue }
+        let keys = map.elements.keys.intervals
+        if chosen[map.name]?.elements != map.elements {
+          let places = map.elements.verdicts.indices.filter { place in
+            reach.map { edited.overlaps(keys[place]) || $0.leads(map.elements.verdicts[place], by: other) } ?? true
+          }
+          chosen[map.name] = (map.elements, places)
+        }
         var labels: [Verdict: Int32] = [:]
-        for (index, verdict) in map.elements.verdicts.enumerated() {
-          let key = map.elements.keys.intervals[index]
-          if let reach, !reach.leads(verdict), !edited.overlaps(key) { continue }
+        for place in chosen[map.name]!.places {
+          let verdict = map.elements.verdicts[place]
           if labels[verdict] == nil {
             labels[verdict] = Int32(meanings.count)
             meanings.append((number, map.name, verdict))
           }
-          labelled.append((key, labels[verdict]!))
+          labelled.append((keys[place], labels[verdict]!))
         }
       }
     }

@@ -134,7 +134,9 @@ extension ChangePlan.Edit {
   func applied(to ruleset: Ruleset) -> Ruleset {
     var result = ruleset
     let flushed = Set(self.flushed)
-    for index in result.chains.indices where flushed.contains(result.chains[index].name) { result.chains[index].rules = [] }
+    if !flushed.isEmpty {
+      for index in result.chains.indices where flushed.contains(result.chains[index].name) { result.chains[index].rules = [] }
+    }
     for removal in removed {
       if let index = result.sets.firstIndex(where: { $0.name == removal.set }) {
         result.sets[index].elements = result.sets[index].elements.removing(removal.keys)
@@ -160,7 +162,8 @@ extension ChangePlan.Edit {
         result.maps.append(map)
       }
     }
-    let places = Dictionary(result.chains.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    let places =
+      added.chains.isEmpty ? [:] : Dictionary(result.chains.enumerated().map { ($1.name, $0) }) { first, _ in first }
     for chain in added.chains {
       if let index = places[chain.name] {
         result.chains[index].rules += chain.rules
@@ -170,9 +173,9 @@ extension ChangePlan.Edit {
       }
     }
     let (maps, sets, chains) = (Set(deletedMaps), Set(deletedSets), Set(deletedChains))
-    result.maps.removeAll { maps.contains($0.name) }
-    result.sets.removeAll { sets.contains($0.name) }
-    result.chains.removeAll { chains.contains($0.name) }
+    if !maps.isEmpty { result.maps.removeAll { maps.contains($0.name) } }
+    if !sets.isEmpty { result.sets.removeAll { sets.contains($0.name) } }
+    if !chains.isEmpty { result.chains.removeAll { chains.contains($0.name) } }
     result.limits.removeAll { deletedLimits.contains($0.name) }
     return result
   }

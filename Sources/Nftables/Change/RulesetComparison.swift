@@ -28,6 +28,10 @@ extension RulesetDifference {
 
   /// What has the same name on both sides side by side, in the planned order; then what is live only.
   private static func pairs<Item>(_ live: [Item], _ planned: [Item], _ name: (Item) -> String) -> [(Item?, Item?)] {
+    // tables that have one compiler name the same things in the same order
+    if live.count == planned.count, zip(live, planned).allSatisfy({ name($0) == name($1) }) {
+      return zip(live, planned).map { ($0, $1) }
+    }
     let byName = Dictionary(live.map { (name($0), $0) }) { first, _ in first }
     let names = Set(planned.map(name))
     return planned.map { (byName[name($0)], $0) } + live.filter { !names.contains(name($0)) }.map { ($0, nil) }
@@ -58,6 +62,7 @@ extension RulesetDifference.ChainDifference {
   }
 
   private static func rules(_ live: [Rule], _ planned: [Rule]) -> [RulesetDifference.RuleChange] {
+    if live.sharesStorage(with: planned) { return [] }
     // most rules are spelled alike on both sides, and then needn't be brought into another form
     func isAlike(_ a: Rule, _ b: Rule) -> Bool { a.comment == b.comment && a.expressions == b.expressions }
     let shorter = min(live.count, planned.count)
@@ -74,6 +79,15 @@ extension RulesetDifference.ChainDifference {
       case .added(let place): .added(planned[start + place], position: start + place)
       case .moved(let from, let to): .moved(planned[start + to], from: start + from, to: start + to)
       }
+    }
+  }
+}
+
+extension Array {
+  /// Whether both are one array in memory, and so alike.
+  fileprivate func sharesStorage(with other: [Element]) -> Bool {
+    withUnsafeBufferPointer { own in
+      other.withUnsafeBufferPointer { $0.baseAddress == own.baseAddress && $0.count == own.count }
     }
   }
 }
