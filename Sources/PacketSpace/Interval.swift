@@ -88,8 +88,9 @@ public struct IntervalSet: Hashable, Sendable {
 
   public func intersection(_ other: IntervalSet) -> IntervalSet {
     var result: [Interval] = []
-    var i = 0
-    var j = 0
+    // of a long set little counts where the other is short
+    var i = other.intervals.first.map { firstPlace(endingFrom: $0.lower) } ?? 0
+    var j = intervals.first.map { other.firstPlace(endingFrom: $0.lower) } ?? 0
     while i < intervals.count, j < other.intervals.count {
       let a = intervals[i]
       let b = other.intervals[j]

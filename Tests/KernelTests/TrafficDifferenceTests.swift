@@ -39,6 +39,27 @@ import Testing
     }
   }
 
+  /// Where little changes, the chains are walked for the packets that it can touch alone.
+  @Test(arguments: 0..<24) func hasNoPacketOnTheWrongSideOfASmallChange(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: 31_000 + number)
+    var changes = try PolicyChanges(using: &generator)
+    for _ in 0..<10 {
+      let (earlier, before) = (changes.policy, changes.compiled.compilation.ruleset)
+      try changes.change(using: &generator)
+      let after = changes.compiled.compilation.ruleset
+      let difference = try TrafficComparison.compare(live: before, planned: after, limit: 1_000_000)
+      #expect(difference.isComplete)
+      let (old, new) = (RulesetEvaluator(before), RulesetEvaluator(after))
+      let flows = (0..<200).map { RandomPolicyTests.flow(earlier, $0, using: &generator).packet }
+      for packet in flows + difference.changes.prefix(50).map(\.witness) {
+        let (first, second) = (old.evaluate(packet, at: .forward).decision, new.evaluate(packet, at: .forward).decision)
+        let found = difference.changes.filter { $0.hook == .forward && $0.packets.contains(packet) }.map(\.kind)
+        let expected: [TrafficDifference.Kind] = first == second ? [] : second == .accept ? [.opens] : [.closes]
+        #expect(found == expected, "\(generator) \(packet): \(first), then \(second)")
+      }
+    }
+  }
+
   /// Somebody opens a port by hand: the plan closes it again, and says so.
   @Test func seesWhatWasDoneByHand() throws {
     let compiled = try CompiledPolicy(

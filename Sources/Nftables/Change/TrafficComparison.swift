@@ -132,14 +132,18 @@ public struct TrafficComparison {
     for ends in [source.live, destination.live] {
       for case .jump(let name)? in ends.values { try sides.share(name, &sameness, &store) }
     }
-    let box = PacketBox().narrowed(.source, toAddresses: source.values, of: source.family)
-      .narrowed(.destination, toAddresses: destination.values, of: source.family)
+    // what is given of all packets that `sides` are asked about needn't be asked of a packet
+    let box = [(PacketAxis.source, source.values), (.destination, destination.values)].reduce(PacketBox()) { box, end in
+      end.0 == sides.given ? box : box.narrowed(end.0, toAddresses: end.1, of: source.family)
+    }
     let old = try TrafficComparison.outcome(
       before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a }, of: box)
     let new = try TrafficComparison.outcome(
       after, &sides.planned, &store, source.planned.merging(destination.planned) { a, _ in a }, of: box)
     if old == new { return }
-    let here = try store.overlay(box, store.combine(old, new, TrafficComparison.kind), on: .leaf(0))
+    let pair = PacketBox().narrowed(.source, toAddresses: source.values, of: source.family)
+      .narrowed(.destination, toAddresses: destination.values, of: source.family)
+    let here = try store.overlay(pair, store.combine(old, new, TrafficComparison.kind), on: .leaf(0))
     for kind in TrafficDifference.Kind.allCases {
       store.forEachBox(here, kind.rawValue) { findings.take($0, kind) }
       if findings.boxes[kind]?.count == findings.limit { findings.open.remove(kind) }
@@ -162,13 +166,13 @@ public struct TrafficComparison {
   private mutating func end(_ classes: [Class], _ axis: PacketAxis) throws(DiagramBudgetExceeded) -> End {
     var end = End(classes: classes, sides: sides)
     end.changed = classes.indices.filter { !classes[$0].isSame }
-    let boxes = IPFamily.allCases.compactMap { family -> PacketBox? in
+    var addresses: [IPFamily: IntervalSet] = [:]
+    for family in IPFamily.allCases {
       let values = end.changed.filter { classes[$0].family == family }.flatMap { classes[$0].values.intervals }
-      return values.isEmpty ? nil : PacketBox().narrowed(axis, toAddresses: IntervalSet(values), of: family)
+      if !values.isEmpty { addresses[family] = IntervalSet(values) }
     }
     // many pieces cost each rule more than they spare it
-    let isSmall = boxes.allSatisfy { $0.conditions.allSatisfy { $0.values.intervals.count <= 16 } }
-    if isSmall { end.sides = sides.asked(about: boxes) }
+    if addresses.values.allSatisfy({ $0.intervals.count <= 16 }) { end.sides = sides.asked(about: addresses, at: axis) }
     let other = axis == .source ? PacketAxis.destination : .source
     for place in end.changed {
       let changes = try differing(classes[place], axis, &end.sides)
@@ -329,6 +333,8 @@ public struct TrafficComparison {
 private struct Sides {
   var live: RulesetDiagrams
   var planned: RulesetDiagrams
+  /// The end of which that is given, if any.
+  private(set) var given: PacketAxis?
   /// Chains that were looked at by `share`.
   private var shared: Set<String> = []
 
@@ -337,9 +343,11 @@ private struct Sides {
     self.planned = planned
   }
 
-  /// The same rulesets, of packets in some boxes.
-  func asked(about packets: [PacketBox]) -> Sides {
-    Sides(live: live.asked(about: packets), planned: planned.asked(about: packets))
+  /// The same rulesets, asked about packets with some addresses at one end.
+  func asked(about addresses: [IPFamily: IntervalSet], at axis: PacketAxis) -> Sides {
+    var result = Sides(live: live.asked(about: addresses, at: axis), planned: planned.asked(about: addresses, at: axis))
+    result.given = axis
+    return result
   }
 
   /// A chain that is the same on both sides is walked once.

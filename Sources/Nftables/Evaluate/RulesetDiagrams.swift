@@ -20,8 +20,8 @@ public struct RulesetDiagrams: Sendable {
   /// What chains are taken to do; a table of its own, so that a copy of this value copies nothing.
   private var assumed: [String: Diagram] = [:]
   private var known: [String: Diagram] = [:]
-  /// The packets that are asked about, as boxes that don't overlap.
-  private var packets = [PacketBox()]
+  /// What is known of the packets that are asked about: their addresses at one end.
+  private var given: (axis: PacketAxis, addresses: [IPFamily: IntervalSet])?
 
   public init(_ ruleset: Ruleset) {
     chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
@@ -29,13 +29,11 @@ public struct RulesetDiagrams: Sendable {
     maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
   }
 
-  /// The same ruleset, asked about some packets only: the diagrams are right for these, and say nothing of others. Where they are
-  /// those of one address, most rules come to nothing.
-  ///
-  /// - Parameter packets: boxes that don't overlap.
-  func asked(about packets: [PacketBox]) -> RulesetDiagrams {
+  /// The same ruleset, asked about packets with some addresses at one end only: the diagrams are right for these, and say nothing of
+  /// others. Where it is one address, no rule asks for it, and most rules come to nothing.
+  func asked(about addresses: [IPFamily: IntervalSet], at axis: PacketAxis) -> RulesetDiagrams {
     var result = self
-    result.packets = packets
+    result.given = (axis, addresses)
     result.assumed = [:]
     result.known = [:]
     return result
@@ -51,24 +49,24 @@ public struct RulesetDiagrams: Sendable {
     known[name] = .leaf(Outcome.unknown.rawValue)
     guard let chain = chains[name] else { return known[name]! }
     var result = Diagram.leaf(Outcome.returns.rawValue)
-    for rule in chain.rules.reversed() { result = try self.rule(rule, packets, then: result, [:], in: &store) }
+    for rule in chain.rules.reversed() { result = try self.rule(rule, [PacketBox()], then: result, [:], in: &store) }
     known[name] = result
     return result
   }
 
   /// What comes of a packet at a base chain: never `returns`.
   ///
-  /// - Parameter found: for named maps in the chain's own rules what they are taken to find, or nil for nothing, instead of
-  ///   looking: for packets of which that is known.
-  /// - Parameter box: the packets that are asked about, if not all that the ruleset is: of others nothing is said.
+  /// - Parameters:
+  ///   - found: for named maps in the chain's own rules what they are taken to find, or nil for nothing, instead of looking: for
+  ///     packets of which that is known.
+  ///   - box: the packets that are asked about: of others nothing is said.
   public mutating func baseChain(
-    _ name: String, found: [String: Verdict?] = [:], of box: PacketBox? = nil, in store: inout DiagramStore
+    _ name: String, found: [String: Verdict?] = [:], of box: PacketBox = PacketBox(), in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
     guard let chain = chains[name] else { return .leaf(Outcome.unknown.rawValue) }
     let policy: Outcome = chain.base?.policy == .drop ? .drop : .accept
     var result = Diagram.leaf(Outcome.returns.rawValue)
-    let packets = box.map { [$0] } ?? packets
-    for rule in chain.rules.reversed() { result = try self.rule(rule, packets, then: result, found, in: &store) }
+    for rule in chain.rules.reversed() { result = try self.rule(rule, [box], then: result, found, in: &store) }
     return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
@@ -235,7 +233,15 @@ public struct RulesetDiagrams: Sendable {
 
   // MARK: - Matches
 
-  private func packets(_ match: Match) -> [PacketBox] { packets(match.key, match.operand, isNegated: match.isNegated) }
+  private func packets(_ match: Match) -> [PacketBox] {
+    let boxes = packets(match.key, match.operand, isNegated: match.isNegated)
+    guard let given else { return boxes }
+    return boxes.compactMap { box in
+      guard let family = box[.family].intervals.first.flatMap({ IPFamily(rawValue: UInt8($0.lower)) }) else { return box }
+      let rest = box.given(given.axis, in: given.addresses[family] ?? IntervalSet())
+      return rest.isEmpty ? nil : rest
+    }
+  }
 
   /// The packets that a match lets through: those that have the fields, and whose values are among the operand's, or, negated,
   /// are not.

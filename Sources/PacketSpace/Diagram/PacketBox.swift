@@ -40,6 +40,20 @@ public struct PacketBox: Hashable, Sendable {
     return narrowed(.family, to: Interval(UInt128(family.rawValue))).narrowed(axis, to: IntervalSet(intervals))
   }
 
+  /// The box as it is among packets that all have one of `values` on `axis`: without a condition there where all of these are in
+  /// it, and empty where none is.
+  public func given(_ axis: PacketAxis, in values: IntervalSet) -> PacketBox {
+    guard let at = conditions.firstIndex(where: { $0.axis == axis }) else { return self }
+    var result = self
+    result.conditions[at].values = conditions[at].values.intersection(values)
+    if result.conditions[at].values.isEmpty {
+      result.isEmpty = true
+    } else if result.conditions[at].values == values {
+      result.conditions.remove(at: at)
+    }
+    return result
+  }
+
   public func contains(_ packet: Packet) -> Bool {
     !isEmpty && conditions.allSatisfy { $0.values.contains(packet[$0.axis]) }
   }
