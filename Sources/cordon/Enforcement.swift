@@ -15,18 +15,18 @@ struct Enforcement {
   ///   - replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
   ///   - kept: the table as it is known to be without a listing, where it is.
   ///   - other: what else there is to find out of the live table.
-  static func plan<Other: Sendable>(
+  static func plan<Other>(
     _ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel,
-    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }, meanwhile other: @Sendable (Ruleset?) -> Other = { _ in }
+    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }, meanwhile other: (Ruleset?) -> Other = { _ in }
   ) throws -> (enforcement: Enforcement, other: Other) {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
     let generation = try kernel.generation()
     let live = try kept(kernel) ?? LiveTable.read(kernel, name)
     let isForeign = try kernel.ownership(of: name) == .foreign
-    let (plan, found) = concurrently(
-      { ChangePlan(live: live, planned: planned, replacing: replacing || isForeign) }, { other(live) })
-    return (Enforcement(live: live, planned: planned, plan: plan, generation: generation), found)
+    let plan = Later { ChangePlan(live: live, planned: planned, replacing: replacing || isForeign) }
+    let found = other(live)
+    return (Enforcement(live: live, planned: planned, plan: plan.value, generation: generation), found)
   }
 
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;

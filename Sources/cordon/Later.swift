@@ -1,17 +1,21 @@
 import Dispatch
 import Synchronization
 
-/// Two computations at once, on two cores where there are two.
-func concurrently<A: Sendable, B: Sendable>(_ a: @Sendable () -> A, _ b: @Sendable () -> B) -> (A, B) {
-  let results = Mutex<(a: A?, b: B?)>((nil, nil))
-  DispatchQueue.concurrentPerform(iterations: 2) { number in
-    if number == 0 {
-      let result = a()
-      results.withLock { $0.a = result }
-    } else {
-      let result = b()
-      results.withLock { $0.b = result }
+/// The result of a computation that goes on beside this thread, on another core where there is one.
+final class Later<Value: Sendable>: Sendable {
+  private let result = Mutex<Value?>(nil)
+  private let end = DispatchGroup()
+
+  init(_ body: @escaping @Sendable () -> Value) {
+    DispatchQueue.global().async(group: end) {
+      let value = body()
+      self.result.withLock { $0 = value }
     }
   }
-  return results.withLock { ($0.a!, $0.b!) }
+
+  /// Waits for it.
+  var value: Value {
+    end.wait()
+    return result.withLock { $0! }
+  }
 }

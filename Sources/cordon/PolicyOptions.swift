@@ -48,24 +48,34 @@ extension PolicyOptions {
   }
 
   /// The same, and compiles it.
-  func compile(_ target: TargetOptions, isTested: Bool = false) throws -> (compilation: Compilation, sources: SourceFiles) {
-    try compile(
-      CompilerOptions(tableName: target.table, host: target.host, observes: target.observe), isTested: isTested)
+  ///
+  /// - Parameter other: what the command finds out of the ruleset while it is being proved. It changes nothing: what isn't proved is
+  ///   as if it had never been.
+  func compile(
+    _ target: TargetOptions, isTested: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
+  ) throws -> (compilation: Compilation, sources: SourceFiles) {
+    let options = CompilerOptions(tableName: target.table, host: target.host, observes: target.observe)
+    return try compile(options, isTested: isTested, meanwhile: other)
   }
 
   /// - Parameter question: one more file, of the command's own making.
   func compile(
-    _ options: CompilerOptions, question: SourceFile? = nil, isTested: Bool = false
+    _ options: CompilerOptions, question: SourceFile? = nil, isTested: Bool = false,
+    meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
     var (policy, sources, diagnostics) = read(question)
     let compilation = policy.flatMap { Compiler.compile($0, options, into: &diagnostics) }
     if let policy, isTested { diagnostics += broken(policy) }
-    let isInOrder = !diagnostics.contains { $0.severity == .error }
-    let wrong = isInOrder ? compilation.flatMap(disproof) : nil
+    guard let compilation, !diagnostics.contains(where: { $0.severity == .error }) else {
+      report(diagnostics, sources)
+      throw Status.failed
+    }
+    let proof = Later { PolicyOptions.disproof(compilation) }
+    other(compilation, sources)
+    let wrong = proof.value
     if let wrong { diagnostics.append(wrong.diagnostic) }
     report(diagnostics, sources)
     if let wrong { throw wrong.status }
-    guard let compilation, isInOrder else { throw Status.failed }
     return (compilation, sources)
   }
 
@@ -108,7 +118,7 @@ extension PolicyOptions {
   }
 
   /// Nothing leaves the compiler that isn't proved to mean the policy, for every packet: why it isn't, or nil.
-  private func disproof(_ compilation: Compilation) -> (diagnostic: Diagnostic, status: ExitCode)? {
+  private static func disproof(_ compilation: Compilation) -> (diagnostic: Diagnostic, status: ExitCode)? {
     let problem: String
     if let malformed = RulesetValidator.validate(compilation.ruleset).first {
       problem = "the ruleset isn't well formed: \(malformed)"

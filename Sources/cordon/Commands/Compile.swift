@@ -96,9 +96,15 @@ struct Compile: ParsableCommand {
   }
 
   func run() throws {
-    let (compilation, sources) = try policy.compile(target, isTested: !noTest)
+    var preparation: Preparation?
+    var refusal: (any Error)?
+    let (compilation, sources) = try policy.compile(target, isTested: !noTest) { compilation, sources in
+      if !check && !apply { return }
+      do { preparation = try prepare(compilation, sources) } catch { refusal = error }
+    }
     try Status.refusing(policy.outputFormat) {
-      if check || apply { try enforce(compilation, sources) }
+      if let refusal { throw refusal }
+      if let preparation = preparation.take() { try enforce(preparation, compilation, sources) }
       if cost { try Terminal.output(CostReport(compilation.ruleset).text(policy.outputFormat)) }
       if output != nil || !(check || apply || cost) {
         let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)
@@ -107,12 +113,24 @@ struct Compile: ParsableCommand {
     }
   }
 
-  /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
-  private func enforce(_ compilation: Compilation, _ sources: SourceFiles) throws {
-    // before anything is touched; a plan is told first what else it would do
+  /// What has to be known before anything is changed.
+  private struct Preparation: ~Copyable {
+    let folder: StateFolder
+    /// Where something will be changed: nobody else changes it meanwhile.
+    var store: StateStore?
+    var kernel: Kernel
+    let text: [UInt8]
+    let enforcement: Enforcement
+    let open: SessionsPlan?
+    /// What would change.
+    let report: String
+  }
+
+  private func prepare(_ compilation: Compilation, _ sources: SourceFiles) throws -> Preparation {
+    // a plan is told first what else it would do
     if apply && !dryRun { try lockout.check(compilation, sources, policy) }
     let folder = try state.folder(of: compilation.ruleset.tableName)
-    var store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
+    let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
     let text = compilation.text()
     let (enforcement, report) = try Enforcement.plan(
@@ -120,20 +138,31 @@ struct Compile: ParsableCommand {
       kept: { try folder.inForce(beside: compilation.ruleset, text: text, $0) },
       meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy) })
     let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
-    try Terminal.output(report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open))
+    let words = report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open)
+    return Preparation(
+      folder: folder, store: store, kernel: kernel, text: text, enforcement: enforcement, open: open, report: words)
+  }
+
+  /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
+  private func enforce(
+    _ preparation: consuming Preparation, _ compilation: Compilation, _ sources: SourceFiles
+  ) throws {
+    try Terminal.output(preparation.report)
     if dryRun { try lockout.check(compilation, sources, policy) }
-    if check { try kernel.check(text) }
-    let pending = try store?.record(text, StateOrigin(compilation, sources), confirmWithin: confirm, &kernel) {
-      try enforcement.carryOut(&$0)
-    }
+    if check { try preparation.kernel.check(preparation.text) }
+    let enforcement = preparation.enforcement
+    let pending = try preparation.store?.record(
+      preparation.text, StateOrigin(compilation, sources), confirmWithin: confirm, &preparation.kernel
+    ) { try enforcement.carryOut(&$0) }
+    let isApplied = preparation.store != nil
     var uncut: (any Error)?
-    if store != nil {
+    if isApplied {
       // what is in force and waits to be confirmed is told of in any case
-      do { try open?.carryOut(policy.outputFormat) } catch { uncut = error }
+      do { try preparation.open?.carryOut(policy.outputFormat) } catch { uncut = error }
     }
-    store = nil
+    preparation.store = nil
     if let uncut, pending != nil { Terminal.say("error: \(uncut)\n") }
-    try pending?.awaitConfirmation(folder)
+    try pending?.awaitConfirmation(preparation.folder)
     if let uncut { throw pending == nil ? uncut : Status.refused }
   }
 }

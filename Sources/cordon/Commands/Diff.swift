@@ -24,25 +24,24 @@ struct Diff: ParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() throws {
-    let (compilation, _) = try policy.compile(target)
-    let live = try other(compilation)
-    let difference = DifferenceReport(live: live, planned: compilation.ruleset, compilation.policy)
-    try Status.refusing(policy.outputFormat) { try Terminal.output(difference.text(policy.outputFormat)) }
-    if !difference.isEmpty { throw Status.differs }
+    var difference: Result<DifferenceReport, any Error>?
+    _ = try policy.compile(target) { compilation, _ in
+      difference = Result {
+        DifferenceReport(live: try other(compilation), planned: compilation.ruleset, compilation.policy)
+      }
+    }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(difference!.get().text(policy.outputFormat)) }
+    if try !difference!.get().isEmpty { throw Status.differs }
   }
 
   private func other(_ compilation: Compilation) throws -> Ruleset? {
     guard let against else {
-      return try Status.refusing(policy.outputFormat) {
-        let kernel = try Kernel()
-        // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
-        let kept = try? state.folder(of: target.table).inForce(beside: compilation.ruleset, text: compilation.text(), kernel)
-        return try kept ?? LiveTable.read(kernel, target.table)
-      }
+      let kernel = try Kernel()
+      // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
+      let kept = try? state.folder(of: target.table).inForce(beside: compilation.ruleset, text: compilation.text(), kernel)
+      return try kept ?? LiveTable.read(kernel, target.table)
     }
-    if against.hasSuffix(".nft") {
-      return try Status.refusing(policy.outputFormat) { try LiveTable.read(file: against, table: target.table) }
-    }
+    if against.hasSuffix(".nft") { return try LiveTable.read(file: against, table: target.table) }
     var old = policy
     old.policies = [against]
     return try old.compile(target).compilation.ruleset
