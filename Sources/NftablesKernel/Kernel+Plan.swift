@@ -13,14 +13,15 @@ extension Kernel {
     var count: UInt32 = 0
     for (number, transaction) in plan.transactions.enumerated() {
       if number > 0 { cordon_wait_for_cpus() }
-      var text = transaction.text
-      if case .edit(var edit) = transaction {
-        let removals = edit.takeSingleRemovals()
-        for removal in removals { count += try delete(removal, of: edit.added.tableName) }
-        if edit.isEmpty { continue }
-        if !removals.isEmpty { text = ChangePlan.Transaction.edit(edit).text }
+      guard case .edit(var edit) = transaction else {
+        try apply(transaction.text)
+        count += 1
+        continue
       }
-      try apply(text)
+      let exact = edit.takeExactEdits()
+      if !exact.isEmpty { count += try change(exact, of: edit.added.tableName) }
+      if edit.isEmpty { continue }
+      try apply(ChangePlan.Transaction.edit(edit).text)
       count += 1
     }
     return count

@@ -8,7 +8,7 @@ func systemErrorText(_ number: Int32) -> String {
   return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
 }
 
-/// A socket to the kernel's nftables, for questions about one object, lists of a few, and elements that go.
+/// A socket to the kernel's nftables, for questions about one object, lists of a few, and changes of elements.
 ///
 /// libnftables has no such question: to say whether a chain is there it reads the rules of the whole table, and of one chain's
 /// rules it lists them all.
@@ -145,25 +145,67 @@ struct NetfilterSocket: ~Copyable {
   }
 
   /// What can be changed.
-  enum Change: UInt16 {
-    /// NFT_MSG_DELSETELEM.
-    case deleteElements = 14
+  enum Change {
+    case makeElements(NetlinkAttributeWriter)
+    case deleteElements(NetlinkAttributeWriter)
+
+    /// NFT_MSG_NEWSETELEM, with NLM_F_CREATE, or NFT_MSG_DELSETELEM.
+    fileprivate var message: (type: UInt16, flags: UInt16, attributes: [UInt8]) {
+      switch self {
+      case .makeElements(let writer): (12, 0x400, writer.bytes)
+      case .deleteElements(let writer): (14, 0, writer.bytes)
+      }
+    }
   }
 
-  /// Makes one change of objects of family `inet`, as a transaction.
+  /// Makes changes of objects of family `inet`, in one transaction if the socket's send buffer can be made to hold it.
   ///
-  /// - Throws: `KernelError` where the kernel doesn't take it: then nothing is changed.
+  /// - Parameters:
+  ///   - changes: in order; those of one array are made in one transaction in any case, and have less than 200 KB together.
+  ///   - most: how many bytes a transaction may have at most, if the buffer would hold more.
+  /// - Returns: how many transactions it took.
+  /// - Throws: `KernelError` where the kernel doesn't take a transaction: then nothing of that one is changed.
   borrowing func transact(
-    _ change: Change, _ attributes: NetlinkAttributeWriter, _ operation: String
-  ) throws(KernelError) {
+    _ changes: [[Change]], atMost most: Int = .max, _ operation: String
+  ) throws(KernelError) -> UInt32 {
+    var size = 2 * 20
+    for change in changes.joined() { size += 20 + change.message.attributes.count }
+    // who may make the buffer larger than the system's limit does; netlink takes messages of up to 32 bytes less than it is
+    var number = Int32(clamping: size + 32)
+    setsockopt(file, SOL_SOCKET, SO_SNDBUFFORCE, &number, socklen_t(MemoryLayout<Int32>.size))
+    var length = socklen_t(MemoryLayout<Int32>.size)
+    getsockopt(file, SOL_SOCKET, SO_SNDBUF, &number, &length)
+    var count: UInt32 = 0
+    var batch: [Change] = []
+    size = 2 * 20
+    for group in changes {
+      let own = group.reduce(0) { $0 + 20 + $1.message.attributes.count }
+      if !batch.isEmpty, size + own > min(most, Int(number) - 32) {
+        try transact(batch, operation)
+        count += 1
+        (batch, size) = ([], 2 * 20)
+      }
+      batch += group
+      size += own
+    }
+    if batch.isEmpty { return count }
+    try transact(batch, operation)
+    return count + 1
+  }
+
+  /// - Precondition: there is a change.
+  private borrowing func transact(_ changes: [Change], _ operation: String) throws(KernelError) {
     // NFNL_MSG_BATCH_BEGIN and _END, for nf_tables
-    let batch: [UInt8] = [0, 0, 0, 10]
-    let messages =
-      message(type: 16, flags: 0, body: batch)
-      + message(type: 10 << 8 | change.rawValue, flags: 4, body: [1, 0, 0, 0] + attributes.bytes)  // NLM_F_ACK
-      + message(type: 17, flags: 0, body: batch)
-    try send(messages, operation)
-    // all answers are there when the kernel has taken the messages: that it is done, and what is wrong with the change or the batch
+    let edge: [UInt8] = [0, 0, 0, 10]
+    var messages = message(type: 16, flags: 0, body: edge)
+    for (place, change) in changes.enumerated() {
+      let (type, flags, attributes) = change.message
+      // errors are answered in any case, and that it is done where NLM_F_ACK asks for it
+      let last: UInt16 = place == changes.count - 1 ? 4 : 0
+      messages += message(type: 10 << 8 | type, flags: flags | last, body: [1, 0, 0, 0] + attributes)
+    }
+    try send(messages + message(type: 17, flags: 0, body: edge), operation)
+    // all answers are there when the kernel has taken the messages: that it is done, and what is wrong with a change or the batch
     var error: Int32 = 0
     var answer = try receive(operation)
     while !answer.isEmpty {

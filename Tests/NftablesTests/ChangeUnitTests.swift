@@ -174,7 +174,7 @@ import Testing
     }
   }
 
-  @Test func singleRemovals() {
+  @Test func exactEdits() {
     func keys(_ values: UInt128...) -> Elements { Elements(stride: 1, values.map { Interval($0) }) }
     let ranges = Elements(stride: 1, [Interval(1, 9)])
     var edit = ChangePlan.Edit(.elements, table: "t")
@@ -184,14 +184,23 @@ import Testing
       .init(set: "ports", types: [.inetService], isInterval: false, keys: keys(22)),
       .init(set: "set", types: [.ipv6Address], isInterval: false, keys: keys(4)),
     ]
-    // what comes again with another verdict goes and comes in one transaction
-    var again = VerdictElements(stride: 1)
-    again.append(Interval(2), verdict: .accept)
-    edit.added.maps = [VerdictMap("map", types: [.ipv4Address], isInterval: false, elements: again)]
-    edit.added.sets = [NamedSet("set", types: [.ipv6Address], isInterval: false, elements: keys(5))]
-    let taken = edit.takeSingleRemovals()
-    #expect(taken.map(\.set) == ["map", "set"] && taken.map(\.keys) == [keys(1, 3), keys(4)])
-    #expect(edit.removed.map(\.set) == ["map", "ranges", "ports"] && edit.removed.map(\.keys) == [keys(2), ranges, keys(22)])
-    #expect(edit.takeSingleRemovals().isEmpty)
+    var coming = VerdictElements(stride: 1)
+    coming.append(Interval(7), verdict: .drop)
+    coming.append(Interval(2), verdict: .jump("web"))
+    edit.added.maps = [VerdictMap("map", types: [.ipv4Address], isInterval: false, elements: coming)]
+    edit.added.sets = [NamedSet("ports", types: [.inetService], isInterval: false, elements: keys(80))]
+    let taken = edit.takeExactEdits()
+    #expect(taken.map(\.set) == ["map", "set"] && taken[1].removed.map(\.key) == [Array(repeating: 0, count: 15) + [4]])
+    #expect(edit.removed.map(\.set) == ["ranges", "ports"] && edit.added.maps.isEmpty && edit.added.sets.count == 1)
+    #expect(edit.takeExactEdits().isEmpty)
+    // what comes again with another verdict goes and comes in one part
+    let parts = taken[0].parts(of: 1)
+    #expect(parts.map { $0.removed.map(\.key) } == [[[0, 0, 0, 2]], [[0, 0, 0, 1]], [[0, 0, 0, 3]]])
+    #expect(parts.map { $0.added.map(\.key) } == [[[0, 0, 0, 2]], [[0, 0, 0, 7]], []])
+    #expect(parts[0].added[0].verdict == .jump("web"))
+    // a set that is made anew isn't edited
+    var making = ChangePlan.Edit(.add, table: "t")
+    making.added.sets = [NamedSet("set", types: [.ipv6Address], isInterval: false, elements: keys(5))]
+    #expect(making.takeExactEdits().isEmpty && making.added.sets.count == 1)
   }
 }

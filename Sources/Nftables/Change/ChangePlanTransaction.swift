@@ -58,30 +58,6 @@ extension ChangePlan {
       !(added.chains.isEmpty && added.sets.isEmpty && added.maps.isEmpty && added.limits.isEmpty)
     }
 
-    /// Takes out those elements that go, are single addresses in sets and maps without intervals, and don't come again with another
-    /// verdict.
-    ///
-    /// They may as well go in front of all else, and one after the other: `ElementProof` allows any order.
-    public mutating func takeSingleRemovals() -> [Removal] {
-      var coming: [String: Set<[Interval]>] = [:]
-      for set in added.sets { coming[set.name] = Set(set.elements.keys) }
-      for map in added.maps { coming[map.name] = Set(map.elements.keys.keys) }
-      var taken: [Removal] = []
-      for (place, removal) in removed.enumerated() {
-        guard !removal.isInterval, removal.types == [.ipv4Address] || removal.types == [.ipv6Address] else { continue }
-        let keys = removal.keys.keys
-        let (again, gone) = keys.reduce(into: ([Interval](), [Interval]())) { result, key in
-          if coming[removal.set]?.contains(key) == true { result.0 += key } else { result.1 += key }
-        }
-        if gone.isEmpty { continue }
-        removed[place].keys = Elements(stride: 1, again)
-        taken.append(removal)
-        taken[taken.count - 1].keys = Elements(stride: 1, gone)
-      }
-      removed.removeAll { $0.keys.isEmpty }
-      return taken
-    }
-
     /// Deletes these objects of `ruleset`.
     mutating func delete(_ names: Set<ObjectName>, of ruleset: Ruleset) {
       for chain in ruleset.chains where names.contains(.chain(chain.name)) {
