@@ -96,11 +96,13 @@ struct Compile: ParsableCommand {
   }
 
   func run() throws {
+    // reading it goes on beside the policy's
+    let ahead = check || apply ? Later { try? KeptTable(state.folder(of: target.table)) } : nil
     var preparation: Preparation?
     var refusal: (any Error)?
     let (compilation, sources) = try policy.compile(target, isTested: !noTest) { compilation, sources in
       if !check && !apply { return }
-      do { preparation = try prepare(compilation, sources) } catch { refusal = error }
+      do { preparation = try prepare(compilation, sources, ahead?.value) } catch { refusal = error }
     }
     try Status.refusing(policy.outputFormat) {
       if let refusal { throw refusal }
@@ -120,27 +122,34 @@ struct Compile: ParsableCommand {
     var store: StateStore?
     var kernel: Kernel
     let text: [UInt8]
+    /// What is to be kept of it, where it will be.
+    let state: Later<NewState>?
     let enforcement: Enforcement
     let open: SessionsPlan?
     /// What would change.
     let report: String
   }
 
-  private func prepare(_ compilation: Compilation, _ sources: SourceFiles) throws -> Preparation {
+  /// - Parameter ahead: what was in force when the command began.
+  private func prepare(
+    _ compilation: Compilation, _ sources: SourceFiles, _ ahead: KeptTable?
+  ) throws -> Preparation {
     // a plan is told first what else it would do
     if apply && !dryRun { try lockout.check(compilation, sources, policy) }
     let folder = try state.folder(of: compilation.ruleset.tableName)
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
     let text = compilation.text()
+    let state = store == nil ? nil : Later { NewState(text, compilation, sources) }
     let (enforcement, report) = try Enforcement.plan(
       compilation.ruleset, replacing: replace, adopting: adopt, &kernel,
-      kept: { try folder.inForce(beside: compilation.ruleset, text: text, $0) },
+      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: compilation.ruleset, text: text, $0) },
       meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy) })
     let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
     let words = report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open)
     return Preparation(
-      folder: folder, store: store, kernel: kernel, text: text, enforcement: enforcement, open: open, report: words)
+      folder: folder, store: store, kernel: kernel, text: text, state: state, enforcement: enforcement, open: open,
+      report: words)
   }
 
   /// Shows what would change, asks the kernel whether it takes it, and with --apply changes it.
@@ -151,10 +160,13 @@ struct Compile: ParsableCommand {
     if dryRun { try lockout.check(compilation, sources, policy) }
     if check { try preparation.kernel.check(preparation.text) }
     let enforcement = preparation.enforcement
-    let pending = try preparation.store?.record(
-      preparation.text, StateOrigin(compilation, sources), confirmWithin: confirm, &preparation.kernel
-    ) { try enforcement.carryOut(&$0) }
     let isApplied = preparation.store != nil
+    var pending: StateIndex.Pending?
+    if let state = preparation.state?.value {
+      pending = try preparation.store?.record(state, confirmWithin: confirm, &preparation.kernel) {
+        try enforcement.carryOut(&$0)
+      }
+    }
     var uncut: (any Error)?
     if isApplied {
       // what is in force and waits to be confirmed is told of in any case

@@ -38,7 +38,8 @@ struct Diff: ParsableCommand {
     guard let against else {
       let kernel = try Kernel()
       // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
-      let kept = try? state.folder(of: target.table).inForce(beside: compilation.ruleset, text: compilation.text(), kernel)
+      let kept = try? KeptTable.inForce(
+        state.folder(of: target.table), beside: compilation.ruleset, text: compilation.text(), kernel)
       return try kept ?? LiveTable.read(kernel, target.table)
     }
     if against.hasSuffix(".nft") { return try LiveTable.read(file: against, table: target.table) }

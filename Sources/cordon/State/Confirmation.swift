@@ -4,9 +4,12 @@ import NftablesKernel
 import PolicyCompiler
 import PolicyLanguage
 
-extension StateOrigin {
-  init(_ compilation: Compilation, _ sources: SourceFiles) {
-    policies = sources.files.map { .init(name: StateOrigin.absolute($0.name), sha256: SHA256.hex($0.bytes)) }
+extension NewState {
+  /// - Parameter text: the compilation's.
+  init(_ text: [UInt8], _ compilation: Compilation, _ sources: SourceFiles) {
+    self.text = text
+    sha256 = SHA256.hex(text)
+    policies = sources.files.map { .init(name: NewState.absolute($0.name), sha256: SHA256.hex($0.bytes)) }
     observes = compilation.observes
     host =
       switch compilation.enforcement {

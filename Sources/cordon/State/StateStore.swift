@@ -119,14 +119,13 @@ struct StateStore: ~Copyable {
   /// Changes the kernel's table, and records it.
   ///
   /// - Parameters:
-  ///   - text: what the table is to be.
-  ///   - origin: where it comes from.
+  ///   - new: what the table is to be.
   ///   - seconds: undone after that time unless it is confirmed; nil is to stay.
   ///   - change: makes the kernel hold the text, whole, or throws and leaves it as it was. It returns the kernel's generation
   ///     before the table was read back.
   /// - Returns: what awaits confirmation.
   mutating func record(
-    _ text: [UInt8], _ origin: StateOrigin, confirmWithin seconds: Int?, _ kernel: inout Kernel,
+    _ new: NewState, confirmWithin seconds: Int?, _ kernel: inout Kernel,
     _ change: (inout Kernel) throws -> UInt32
   ) throws -> StateIndex.Pending? {
     try recover(&kernel)
@@ -138,9 +137,8 @@ struct StateStore: ~Copyable {
     }
     var next = try indexOfLive(&kernel)
     var state = AppliedState(
-      number: next.nextNumber, origin: .applied, time: Clock.now, policies: origin.policies, host: origin.host,
-      observes: origin.observes,
-      cordon: Cordon.version, sha256: SHA256.hex(text), isConfirmed: seconds == nil, previous: next.current)
+      number: next.nextNumber, origin: .applied, time: Clock.now, policies: new.policies, host: new.host,
+      observes: new.observes, cordon: Cordon.version, sha256: new.sha256, isConfirmed: seconds == nil, previous: next.current)
     if let current = next.currentState, current.sha256 == state.sha256 {
       // the same again: where it comes from is new, and there is nothing to go back to or to confirm
       (state.number, state.previous, state.isConfirmed) = (current.number, current.previous, true)
@@ -156,7 +154,7 @@ struct StateStore: ~Copyable {
       }
     }
     next.undone = nil
-    try folder.write(text, to: state.fileName)
+    try folder.write(new.text, to: state.fileName)
     let folder = folder
     try carry(&next, &kernel) { kernel, pending in
       if let pending { try Guard.start(pending, folder, within: seconds ?? 0) }
@@ -289,27 +287,10 @@ struct StateStore: ~Copyable {
   }
 }
 
-extension StateFolder {
-  /// The kernel's table from what is kept of it, without listing it: where no generation has come since it was read back. Nil where
-  /// it must be listed.
-  ///
-  /// - Parameters:
-  ///   - planned: a table with which it has most in common.
-  ///   - text: the planned table's.
-  func inForce(beside planned: Ruleset, text: [UInt8], _ kernel: borrowing Kernel) throws -> Ruleset? {
-    guard let index = try StateStore.index(self), let state = index.currentState, state.origin == .applied,
-      index.generation == (try StateStore.generation(kernel)), let kept = try StateStore.text(state, self)
-    else { return nil }
-    if kept == text { return planned }
-    // what can't be read so can be listed
-    return try? TextObjects(kept)?.ruleset(beside: planned, text: text) { excerpt in
-      try LiveTable.read(text: excerpt, table: table)
-    }
-  }
-}
-
-/// Where a ruleset comes from.
-struct StateOrigin {
+/// A ruleset that is to become a state, and where it comes from.
+struct NewState: Sendable {
+  var text: [UInt8]
+  var sha256: String
   var policies: [AppliedState.PolicyFile]
   var host: String?
   var observes: Bool
