@@ -9,24 +9,23 @@ struct Enforcement {
   /// The kernel's generation before the table was read.
   private let generation: UInt32
 
-  /// Plans for the table as it is now, and meanwhile finds out something else about it.
+  /// Plans for the table as it is now.
   ///
   /// - Parameters:
   ///   - replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
   ///   - kept: the table as it is known to be without a listing, where it is.
-  ///   - other: what else there is to find out of the live table.
-  static func plan<Other>(
+  init(
     _ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel,
-    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }, meanwhile other: (Ruleset?) -> Other = { _ in }
-  ) throws -> (enforcement: Enforcement, other: Other) {
+    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }
+  ) throws {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
-    let generation = try kernel.generation()
-    let live = try kept(kernel) ?? LiveTable.read(kernel, name)
+    generation = try kernel.generation()
+    let kept = try kept(kernel)
+    live = try kept ?? LiveTable.read(kernel, name)
+    self.planned = planned
     let isForeign = try kernel.ownership(of: name) == .foreign
-    let plan = Later { ChangePlan(live: live, planned: planned, replacing: replacing || isForeign) }
-    let found = other(live)
-    return (Enforcement(live: live, planned: planned, plan: plan.value, generation: generation), found)
+    plan = ChangePlan(live: live, isKnown: kept != nil, planned: planned, replacing: replacing || isForeign)
   }
 
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;

@@ -22,18 +22,23 @@ import PacketSpace
 public struct ChangePlan: Sendable {
   /// In order; none where live and planned mean the same.
   public let transactions: [Transaction]
+  /// What it is made for.
+  public let difference: RulesetDifference
   private let hasLiveTable: Bool
 
   /// - Parameters:
   ///   - live: the table as it was read; nil where there is none.
+  ///   - isKnown: whether it is known that Cordon wrote it so, and it needn't be asked whether it can be written again.
   ///   - replacing: whether to make the whole table anew where anything differs. So it is in any case where the live table has
   ///     what Cordon can't write or doesn't know: flags, unknown objects, statements or types, other hooks.
-  public init(live: Ruleset?, planned: Ruleset, replacing: Bool = false) {
+  public init(live: Ruleset?, isKnown: Bool = false, planned: Ruleset, replacing: Bool = false) {
     hasLiveTable = live != nil
-    let difference = RulesetDifference.compare(live: live, planned: planned)
+    difference = RulesetDifference.compare(live: live, planned: planned)
     if difference.isEmpty {
       transactions = []
-    } else if let live, !replacing, let edits = PlanBuilder.edits(from: live, to: planned, difference) {
+    } else if let live, !replacing, isKnown || live.isFullyKnown,
+      let edits = PlanBuilder.edits(from: live, to: planned, difference)
+    {
       transactions = edits.map { .edit($0) }
     } else {
       transactions = [.replacement(planned)]
@@ -72,7 +77,6 @@ private struct PlanBuilder {
 
   /// Nil where the table must be replaced.
   static func edits(from live: Ruleset, to planned: Ruleset, _ difference: RulesetDifference) -> [ChangePlan.Edit]? {
-    guard live.isFullyKnown else { return nil }
     let clearing = clear(live, planned, difference)
     if clearing.isEmpty { return PlanBuilder(live: live, planned: planned, difference: difference).build() }
     let rest = clearing.applied(to: live)

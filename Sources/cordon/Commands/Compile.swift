@@ -141,10 +141,11 @@ struct Compile: ParsableCommand {
     var kernel = try Kernel()
     let text = compilation.text()
     let state = store == nil ? nil : Later { NewState(text, compilation, sources) }
-    let (enforcement, report) = try Enforcement.plan(
+    let enforcement = try Enforcement(
       compilation.ruleset, replacing: replace, adopting: adopt, &kernel,
-      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: compilation.ruleset, text: text, $0) },
-      meanwhile: { DifferenceReport(live: $0, planned: compilation.ruleset, compilation.policy) })
+      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: compilation.ruleset, text: text, $0) })
+    let report = DifferenceReport(
+      live: enforcement.live, planned: compilation.ruleset, enforcement.plan.difference, compilation.policy)
     let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
     let words = report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open)
     return Preparation(
