@@ -90,15 +90,21 @@ public enum PolicySources {
       let limit = SyntaxParser.maximumSize
       guard expected <= limit else { return refuseSize(path) }
       var bytes: [UInt8] = []
-      var buffer = [UInt8](repeating: 0, count: max(expected + 1, 1 << 20))
+      // one byte more than there should be, so that the file's end is seen
+      bytes.reserveCapacity(expected > 0 ? expected + 1 : 1 << 16)
       while true {
-        let count = buffer.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress, $0.count) }
+        var count = 0
+        bytes.append(addingCapacity: max(bytes.capacity - bytes.count, 1)) { free in
+          free.withUnsafeMutableBufferPointer { buffer, filled in
+            count = Glibc.read(file, buffer.baseAddress, buffer.count)
+            filled = max(count, 0)
+          }
+        }
         if count == 0 { break }
         if count < 0 {
           if errno == EINTR { continue }
           return refuse(path, errorText(errno))
         }
-        bytes += buffer[..<count]
         if bytes.count > limit { return refuseSize(path) }
       }
       _ = sources.add(SourceFile(name: path, bytes: bytes))
