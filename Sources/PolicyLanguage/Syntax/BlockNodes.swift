@@ -174,7 +174,7 @@ extension BlockParser {
       append(scalar)
       if colonFollows(scalar) {
         reportSecondColon(behind: scalar.range)
-        markBroken(tree.nodes.count - 1)
+        markBroken(nodes.count - 1)
         return skipEntry(deeperThan: keyColumn)
       }
       finishScalar(scalar, inside: keyColumn)

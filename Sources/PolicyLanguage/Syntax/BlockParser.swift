@@ -9,6 +9,8 @@ import Diagnostics
 /// It is never copied, being large; what only looks at it is inlined, since the compiler copies it for such a call.
 struct BlockParser: ~Copyable {
   let bytes: [UInt8]
+  /// The same bytes, for the loops that look at each of them. Whoever makes the parser keeps them where they are.
+  let text: UnsafeBufferPointer<UInt8>
   var position = 0
   /// The column of the content at `position`, from 0; `noColumn` where the document has ended.
   var column = 0
@@ -16,7 +18,9 @@ struct BlockParser: ~Copyable {
   /// How many collections are open, and how many of them are in brackets.
   var depth = 0
   var flowDepth = 0
-  var tree: SyntaxTree
+  let file: Int
+  var nodes: [SyntaxTree.Node] = []
+  var comments: [SourceRange] = []
   /// Where the collection ended that was closed last.
   var closedEnd: UInt32 = 0
   var reports: SyntaxReports
@@ -25,29 +29,32 @@ struct BlockParser: ~Copyable {
   /// While text is skipped after an error, its comments and tabs mean nothing.
   var isSkipping = false
   /// Working space of `checkKeys`.
-  var keys: [UInt32] = []
+  var keys: [CheckedKey] = []
   /// Places where tabs stand as indentation: the first, and how many.
   private var firstTab: Int?
   private var tabs = 0
 
   static let noColumn = -2
 
-  init(bytes: [UInt8], file: Int, reports: SyntaxReports) {
+  init(bytes: [UInt8], text: UnsafeBufferPointer<UInt8>, file: Int, reports: SyntaxReports) {
     self.bytes = bytes
+    self.text = text
     self.reports = reports
-    tree = SyntaxTree(file: file, bytes: bytes)
-    tree.nodes.reserveCapacity(bytes.count / 4)
+    self.file = file
+    nodes.reserveCapacity(bytes.count / 4)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     lineStart = position
   }
 
-  consuming func finish() -> SyntaxTree { tree }
+  consuming func finish() -> SyntaxTree {
+    SyntaxTree(file: file, bytes: bytes, comments: comments, nodes: nodes)
+  }
 
   // MARK: - Characters
 
   /// The byte at an offset; behind the end of the file there is a line feed.
   @inline(__always)
-  func byte(_ offset: Int) -> UInt8 { offset < bytes.count ? bytes[offset] : .lineFeed }
+  func byte(_ offset: Int) -> UInt8 { offset < text.count ? text[offset] : .lineFeed }
 
   @inline(__always)
   var current: UInt8 { byte(position) }
@@ -76,7 +83,7 @@ struct BlockParser: ~Copyable {
   /// Where the current line ends.
   var endOfLine: Int {
     var end = position
-    while end < bytes.count, !bytes[end].isBreak { end += 1 }
+    while end < text.count, !text[end].isBreak { end += 1 }
     return end
   }
 
@@ -120,7 +127,7 @@ struct BlockParser: ~Copyable {
 
   mutating func skipComment() {
     let end = endOfLine
-    if !isSkipping { tree.comments.append(SourceRange(file: tree.file, start: position, end: end)) }
+    if !isSkipping { comments.append(SourceRange(file: file, start: position, end: end)) }
     position = end
   }
 
@@ -186,7 +193,7 @@ struct BlockParser: ~Copyable {
   @inline(__always)
   func trimmed(_ range: Range<Int>) -> Range<Int> {
     var end = range.upperBound
-    while end > range.lowerBound, bytes[end - 1].isBlank { end -= 1 }
+    while end > range.lowerBound, byte(end - 1).isBlank { end -= 1 }
     return range.lowerBound..<end
   }
 
@@ -201,35 +208,35 @@ struct BlockParser: ~Copyable {
   // MARK: - Nodes
 
   mutating func append(_ scalar: Scalar) {
-    tree.nodes.append(
+    nodes.append(
       SyntaxTree.Node(
-        start: UInt32(scalar.start), end: UInt32(scalar.end), next: UInt32(tree.nodes.count + 1), kind: .scalar,
+        start: UInt32(scalar.start), end: UInt32(scalar.end), next: UInt32(nodes.count + 1), kind: .scalar,
         style: scalar.style, hasEscapes: scalar.hasEscapes, isBroken: scalar.isBroken))
   }
 
   mutating func appendEmpty(at offset: Int, isBroken: Bool = false) {
-    tree.nodes.append(
+    nodes.append(
       SyntaxTree.Node(
-        start: UInt32(offset), end: UInt32(offset), next: UInt32(tree.nodes.count + 1), kind: .empty, isBroken: isBroken))
+        start: UInt32(offset), end: UInt32(offset), next: UInt32(nodes.count + 1), kind: .empty, isBroken: isBroken))
   }
 
   /// Begins a collection; `close` ends it.
   mutating func open(_ kind: SyntaxKind, at offset: Int) -> Int {
-    tree.nodes.append(SyntaxTree.Node(start: UInt32(offset), end: UInt32(offset), next: 0, kind: kind))
-    return tree.nodes.count - 1
+    nodes.append(SyntaxTree.Node(start: UInt32(offset), end: UInt32(offset), next: 0, kind: kind))
+    return nodes.count - 1
   }
 
   /// Ends a collection at the end of what it holds, or at `end`.
   mutating func close(_ collection: Int, end: Int? = nil) {
-    tree.nodes[collection].next = UInt32(tree.nodes.count)
+    nodes[collection].next = UInt32(nodes.count)
     // the last node may stand in brackets that are closed behind it
-    closedEnd = end.map(UInt32.init) ?? max(tree.nodes[tree.nodes.count - 1].end, closedEnd)
-    tree.nodes[collection].end = closedEnd
-    if tree.nodes[collection].kind == .mapping { checkKeys(of: collection) }
+    closedEnd = end.map(UInt32.init) ?? max(nodes[nodes.count - 1].end, closedEnd)
+    nodes[collection].end = closedEnd
+    if nodes[collection].kind == .mapping { checkKeys(of: collection) }
   }
 
   mutating func markBroken(_ node: Int) {
-    tree.nodes[node].isBroken = true
+    nodes[node].isBroken = true
   }
 
   /// Whether one more collection may be opened; if so the caller decreases `depth` at its end.
@@ -254,6 +261,8 @@ extension UInt8 {
   var isBlank: Bool { self == .space || self == .tab }
   var isBreak: Bool { self == .lineFeed || self == .carriageReturn }
   var isBlankOrBreak: Bool { isBlank || isBreak }
+  /// A letter, a digit, `-`, `.` or `/`: what most scalars consist of, and what never ends one.
+  var isInWord: Bool { self &- UInt8(ascii: "-") < 13 || (self | 0x20) &- UInt8(ascii: "a") < 26 }
   /// A character that means something in a flow collection: `,`, `[`, `]`, `{` or `}`.
   var isFlowIndicator: Bool {
     switch self {

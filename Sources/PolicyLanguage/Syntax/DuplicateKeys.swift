@@ -1,23 +1,42 @@
 import Diagnostics
 
+/// A key of the mapping that is checked.
+struct CheckedKey {
+  var node: UInt32
+  /// The first bytes of its text, or 0 where they aren't known: enough to tell most keys apart.
+  var beginning: UInt64
+
+  func mayEqual(_ other: CheckedKey) -> Bool {
+    beginning == other.beginning || beginning == 0 || other.beginning == 0
+  }
+}
+
 extension BlockParser {
   /// Reports each key of a mapping that stood in it before.
   mutating func checkKeys(of mapping: Int) {
     keys.removeAll(keepingCapacity: true)
-    let end = tree.nodes[mapping].next
+    let end = nodes[mapping].next
     var key = UInt32(mapping + 1)
     while key < end {
-      keys.append(key)
-      key = tree.nodes[Int(tree.nodes[Int(key)].next)].next
+      keys.append(CheckedKey(node: key, beginning: beginning(of: nodes[Int(key)])))
+      key = nodes[Int(nodes[Int(key)].next)].next
     }
     // A rule has three or four keys: comparing each with each is quickest.
     if keys.count > 8 { return checkMany() }
     for index in 1..<max(keys.count, 1) {
-      for first in 0..<index where haveSameText(keys[first], keys[index]) {
-        reportDuplicate(keys[index], of: keys[first])
+      for first in 0..<index where keys[first].mayEqual(keys[index]) && haveSameText(keys[first].node, keys[index].node) {
+        reportDuplicate(keys[index].node, of: keys[first].node)
         break
       }
     }
+  }
+
+  /// Up to eight bytes of a key's text; 0 where the text can't be had so.
+  private func beginning(of key: SyntaxTree.Node) -> UInt64 {
+    let text = key.content
+    if key.hasEscapes || text.isEmpty || text.lowerBound + 8 > self.text.count { return 0 }
+    let eight = UnsafeRawBufferPointer(self.text).loadUnaligned(fromByteOffset: text.lowerBound, as: UInt64.self)
+    return text.count < 8 ? UInt64(littleEndian: eight) & ((1 << UInt64(text.count * 8)) - 1) : eight
   }
 
   /// Looks keys up in a table with open addressing, by hashes that are randomly seeded: linear for whatever keys.
@@ -25,10 +44,9 @@ extension BlockParser {
     var size = 16
     while size < keys.count * 2 { size *= 2 }
     var table = [(hash: UInt32, key: UInt32)](repeating: (0, 0), count: size)
-    for key in keys where !reports.isFull {
-      var hasher = Hasher()
-      tree.withUTF8(SyntaxNode(index: key)) { hasher.combine(bytes: UnsafeRawBufferPointer($0)) }
-      let hash = UInt32(truncatingIfNeeded: hasher.finalize())
+    let textHash = TextHash()
+    for key in keys.lazy.map(\.node) where !reports.isFull {
+      let hash = nodes[Int(key)].withUTF8(in: bytes) { textHash($0) }
       var slot = Int(hash) & (size - 1)
       // No key is node 0, which is the root.
       while table[slot].key != 0, table[slot].hash != hash || !haveSameText(table[slot].key, key) {
@@ -39,18 +57,15 @@ extension BlockParser {
   }
 
   private func haveSameText(_ one: UInt32, _ other: UInt32) -> Bool {
-    let (first, second) = (tree.nodes[Int(one)], tree.nodes[Int(other)])
-    guard !first.hasEscapes, !second.hasEscapes else {
-      return tree.text(SyntaxNode(index: one)) == tree.text(SyntaxNode(index: other))
-    }
+    let (first, second) = (nodes[Int(one)], nodes[Int(other)])
+    guard !first.hasEscapes, !second.hasEscapes else { return first.text(in: bytes) == second.text(in: bytes) }
     let (text, otherText) = (first.content, second.content)
     guard text.count == otherText.count else { return false }
-    for offset in 0..<text.count where bytes[text.lowerBound + offset] != bytes[otherText.lowerBound + offset] { return false }
-    return true
+    return self.text[text].elementsEqual(self.text[otherText])
   }
 
   private mutating func reportDuplicate(_ key: UInt32, of first: UInt32) {
-    let (key, first) = (tree.nodes[Int(key)], tree.nodes[Int(first)])
+    let (key, first) = (nodes[Int(key)], nodes[Int(first)])
     let range = Int(key.start)..<Int(key.end)
     reports.error(
       "duplicate-key", "the key `\(excerpt(range))` stands in this mapping twice", at: range,

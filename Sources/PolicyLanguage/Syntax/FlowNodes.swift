@@ -87,10 +87,10 @@ extension BlockParser {
 
   private mutating func flowEntry(of collection: Int, inside indent: Int) {
     let start = position
-    let nodes = tree.nodes.count
+    let count = nodes.count
     if current == UInt8(ascii: "[") || current == UInt8(ascii: "{") {
       flow(inside: indent)
-      tree.nodes.removeSubrange(nodes...)
+      nodes.removeSubrange(count...)
       markBroken(collection)
       if isFlowAbandoned { return }
       reportComplexKey(start..<position)
@@ -112,7 +112,7 @@ extension BlockParser {
     append(key)
     position += 1
     let behindColon = position
-    guard skipFlowBlanks(inside: indent, openedAt: Int(tree.nodes[collection].start)) else {
+    guard skipFlowBlanks(inside: indent, openedAt: Int(nodes[collection].start)) else {
       appendEmpty(at: behindColon, isBroken: true)
       isFlowAbandoned = true
       return
@@ -178,11 +178,15 @@ extension BlockParser {
   private mutating func scanFlowPlain() -> Scalar {
     let start = position
     var isBroken = false
-    scan: while position < bytes.count {
-      let byte = bytes[position]
+    scan: while true {
+      let byte = self.byte(position)
+      if byte.isInWord {
+        position += 1
+        continue
+      }
       switch byte {
       case .lineFeed, .carriageReturn: break scan
-      case UInt8(ascii: "#") where bytes[position - 1].isBlank: break scan
+      case UInt8(ascii: "#") where self.byte(position - 1).isBlank: break scan
       case UInt8(ascii: ":"):
         let next = self.byte(position + 1)
         if next.isBlankOrBreak { break scan }

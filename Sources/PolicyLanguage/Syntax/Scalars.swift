@@ -127,11 +127,15 @@ extension BlockParser {
   @inline(__always)
   private func endOfPlain(from start: Int) -> Int {
     var end = start
-    while end < bytes.count {
-      switch bytes[end] {
+    while end < text.count {
+      if text[end].isInWord {
+        end += 1
+        continue
+      }
+      switch text[end] {
       case .lineFeed, .carriageReturn: return end
       case UInt8(ascii: ":") where isBlankOrBreak(end + 1): return end
-      case UInt8(ascii: "#") where end > start && bytes[end - 1].isBlank: return end
+      case UInt8(ascii: "#") where end > start && text[end - 1].isBlank: return end
       default: end += 1
       }
     }

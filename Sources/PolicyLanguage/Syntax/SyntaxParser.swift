@@ -25,10 +25,12 @@ public enum SyntaxParser {
       return nil
     }
     guard TextCheck.check(file.bytes, into: &reports) else { return nil }
-    var parser = BlockParser(bytes: file.bytes, file: index, reports: reports)
-    parser.parseDocument()
-    reports = parser.reports
-    return parser.finish()
+    return file.bytes.withUnsafeBufferPointer { text in
+      var parser = BlockParser(bytes: file.bytes, text: text, file: index, reports: reports)
+      parser.parseDocument()
+      reports = parser.reports
+      return parser.finish()
+    }
   }
 }
 

@@ -16,14 +16,16 @@ public struct SyntaxNode: Hashable, Sendable {
 ///
 /// The nodes stand in one array in the order of the text: a collection, then what it holds (key, value, key, value, … or the
 /// elements), each with the index behind its own last descendant. No node owns memory; text is read from the file's bytes.
-public struct SyntaxTree: Sendable {
+///
+/// It never changes, and is a class since it goes through all hands: one reference to count instead of one for each array.
+public final class SyntaxTree: Sendable {
   /// Index of the file in `SourceFiles`, as ranges name it.
   public let file: Int
   /// The file's bytes.
   public let bytes: [UInt8]
   /// Where comments stand, from `#` to the end of their lines, in order.
-  public internal(set) var comments: [SourceRange] = []
-  var nodes: [Node] = []
+  public let comments: [SourceRange]
+  let nodes: [Node]
 
   struct Node {
     enum Style: UInt8 { case plain, singleQuoted, doubleQuoted }
@@ -46,9 +48,11 @@ public struct SyntaxTree: Sendable {
     }
   }
 
-  init(file: Int, bytes: [UInt8]) {
+  init(file: Int, bytes: [UInt8], comments: [SourceRange], nodes: [Node]) {
     self.file = file
     self.bytes = bytes
+    self.comments = comments
+    self.nodes = nodes
   }
 
   /// The whole document; of kind `empty` if there is nothing in the file.
@@ -75,19 +79,12 @@ public struct SyntaxTree: Sendable {
   public func isBroken(_ node: SyntaxNode) -> Bool { self[node].isBroken }
 
   /// A scalar's value, escapes decoded; of anything else, the empty string.
-  public func text(_ node: SyntaxNode) -> String {
-    withUTF8(node) { String(decoding: $0, as: UTF8.self) }
-  }
+  public func text(_ node: SyntaxNode) -> String { self[node].text(in: bytes) }
 
   /// Calls `body` with a scalar's value in UTF-8, escapes decoded; of anything else, with nothing. The bytes are the file's own
   /// unless there are escapes.
   public func withUTF8<Result>(_ node: SyntaxNode, _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
-    let stored = self[node]
-    guard stored.kind == .scalar else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
-    if stored.hasEscapes {
-      return try ScalarText.decode(bytes[stored.content], style: stored.style).withUnsafeBufferPointer(body)
-    }
-    return try bytes.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[stored.content])) }
+    try self[node].withUTF8(in: bytes, body)
   }
 
   /// Whether a scalar's value is `text`.
@@ -114,23 +111,40 @@ public struct SyntaxTree: Sendable {
   /// Whether a node has neither entries nor elements.
   public func isEmpty(_ node: SyntaxNode) -> Bool { self[node].next == node.index + 1 }
 
+  /// A sequence's elements, or the scalar that stands for a list of one; none of anything else.
+  func items(_ node: SyntaxNode) -> SyntaxElements {
+    kind(node) == .scalar ? SyntaxElements(tree: self, position: node.index, end: node.index + 1) : elements(node)
+  }
+
   private func children(_ node: SyntaxNode, of kind: SyntaxKind) -> SyntaxElements {
     let stored = self[node]
-    return SyntaxElements(nodes: nodes, position: node.index + 1, end: stored.kind == kind ? stored.next : node.index + 1)
+    return SyntaxElements(tree: self, position: node.index + 1, end: stored.kind == kind ? stored.next : node.index + 1)
   }
 
   private subscript(node: SyntaxNode) -> Node { nodes[Int(node.index)] }
 }
 
+extension SyntaxTree.Node {
+  /// As `SyntaxTree.text`, of a node of a text.
+  func text(in text: [UInt8]) -> String { withUTF8(in: text) { String(decoding: $0, as: UTF8.self) } }
+
+  /// As `SyntaxTree.withUTF8`, of a node of a text.
+  func withUTF8<Result>(in text: [UInt8], _ body: (UnsafeBufferPointer<UInt8>) throws -> Result) rethrows -> Result {
+    guard kind == .scalar else { return try body(UnsafeBufferPointer(start: nil, count: 0)) }
+    if hasEscapes { return try ScalarText.decode(text[content], style: style).withUnsafeBufferPointer(body) }
+    return try text.withUnsafeBufferPointer { try body(UnsafeBufferPointer(rebasing: $0[content])) }
+  }
+}
+
 /// The elements of a sequence.
 public struct SyntaxElements: Sequence, IteratorProtocol, Sendable {
-  let nodes: [SyntaxTree.Node]
+  let tree: SyntaxTree
   var position: UInt32
   let end: UInt32
 
   public mutating func next() -> SyntaxNode? {
     guard position < end else { return nil }
-    defer { position = nodes[Int(position)].next }
+    defer { position = tree.nodes[Int(position)].next }
     return SyntaxNode(index: position)
   }
 }
