@@ -87,7 +87,14 @@ extension Resolver {
   private mutating func named(
     _ section: Declaration, _ kind: Definition.Kind, _ example: String, in tree: SyntaxTree, from start: Int
   ) -> [Declaration] {
+    let count = tree.count(section.value)
+    switch kind {
+    case .network: networkNames.reserve(count)
+    case .service: serviceNames.reserve(count)
+    case .prefixList, .group, .instance: peerNames.reserve(count)
+    }
     var result: [Declaration] = []
+    result.reserveCapacity(count)
     for (key, value) in entries(section.value, in: tree, of: quoted(tree.text(section.key)), example: example) {
       let definition = Definition(kind: kind, index: start + result.count, range: tree.range(key))
       let isValid = enter(key, definition, in: tree)

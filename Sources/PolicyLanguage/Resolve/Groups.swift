@@ -66,12 +66,36 @@ extension Resolver {
 
   /// Gives every group the addresses of its instances and its `members`.
   mutating func joinMembers() {
-    var ranges = [[AddressRange]](repeating: [], count: policy.groups.count)
-    for entry in memberAddresses { ranges[Int(entry.owner)].append(entry.addresses) }
+    var counts = [Int](repeating: 0, count: policy.groups.count)
+    for entry in memberAddresses { counts[Int(entry.owner)] += 1 }
     for entry in instanceAddresses {
-      for group in policy.instances[Int(entry.owner)].groups { ranges[group].append(entry.addresses) }
+      for group in policy.instances[Int(entry.owner)].groups { counts[group] += 1 }
     }
-    for index in policy.groups.indices { policy.groups[index].members = AddressSet(ranges[index]) }
+    // the numbers of all entries, group by group; where a group's next one goes
+    var places: [Int] = []
+    var total = 0
+    for count in counts {
+      places.append(total)
+      total += count
+    }
+    var entries = [Int32](repeating: 0, count: total)
+    func add(_ entry: Int, to group: Int) {
+      entries[places[group]] = Int32(entry)
+      places[group] += 1
+    }
+    for (number, entry) in memberAddresses.enumerated() { add(number, to: Int(entry.owner)) }
+    for (number, entry) in instanceAddresses.enumerated() {
+      for group in policy.instances[Int(entry.owner)].groups { add(memberAddresses.count + number, to: group) }
+    }
+    let (members, instances) = (memberAddresses, instanceAddresses)
+    for group in policy.groups.indices {
+      let own = entries[places[group] - counts[group]..<places[group]]
+      policy.groups[group].members = AddressSet(
+        own.lazy.map {
+          let number = Int($0) - members.count
+          return number < 0 ? members[Int($0)].addresses : instances[number].addresses
+        })
+    }
   }
 
   // MARK: - Checks

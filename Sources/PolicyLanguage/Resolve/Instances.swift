@@ -6,15 +6,22 @@ extension Resolver {
   mutating func resolveInstances() {
     policy.instances.reserveCapacity(declarations.instances.count)
     instanceNetworks.reserveCapacity(declarations.instances.count)
+    instanceAddresses.reserveCapacity(declarations.instances.count * 2)
     for (index, entry) in declarations.instances.enumerated() { resolve(instance: index, entry) }
   }
 
   private mutating func resolve(instance index: Int, _ entry: Declaration) {
     let tree = trees[entry.tree]
-    var instance = Instance(name: tree.text(entry.key), addresses: AddressSet(), groups: [], range: tree.range(entry.key))
-    var hasAddresses = false
+    let name = tree.text(entry.key)
+    let range = tree.range(entry.key)
+    var addresses = AddressSet()
+    var groups: [Int] = []
+    var interface: String?
+    var publicAddresses = AddressSet()
+    var description: String?
     var isDoubtful = tree.isBroken(entry.value)
-    var groups: SyntaxNode?
+    var hasAddresses = false
+    var groupsNode: SyntaxNode?
     let example = "web-1: {addresses: 10.0.0.1, groups: web}"
     for (key, value) in entries(entry.value, in: tree, of: "an instance", example: example) {
       guard let word = self.key(key, in: tree, of: "an instance", words.instance) else {
@@ -25,30 +32,31 @@ extension Resolver {
       case .addresses:
         hasAddresses = true
         if isFilled(value, in: tree, key: key, help: "write the instance's private addresses") {
-          instance.addresses = instanceAddresses(value, in: tree, of: index, entry)
+          addresses = instanceAddresses(value, in: tree, of: index, entry)
         }
       case .groups:
-        groups = value
-        if isFilled(value, in: tree, key: key, help: "name at least one group") {
-          instance.groups = groupNames(value, in: tree)
-        }
-      case .interface: instance.interface = interface(value, in: tree)
-      case .publicAddresses: instance.publicAddresses = addresses(value, in: tree, at: .prefixes("public-addresses"))
-      case .description: instance.description = text(value, in: tree, of: "description")
+        groupsNode = value
+        if isFilled(value, in: tree, key: key, help: "name at least one group") { groups = groupNames(value, in: tree) }
+      case .interface: interface = self.interface(value, in: tree)
+      case .publicAddresses: publicAddresses = self.addresses(value, in: tree, at: .prefixes("public-addresses"))
+      case .description: description = text(value, in: tree, of: "description")
       }
     }
     let isMapping = tree.kind(entry.value) == .mapping || tree.isEmpty(entry.value) && tree.kind(entry.value) != .scalar
     if isMapping, !isDoubtful {
-      if !hasAddresses { reportNeeded("addresses", of: instance) }
-      if groups == nil { reportNeeded("groups", of: instance) }
+      if !hasAddresses { reportNeeded("addresses", of: name, at: range) }
+      if groupsNode == nil { reportNeeded("groups", of: name, at: range) }
     }
-    instanceNetworks.append(network(of: instance, groups, in: tree))
-    policy.instances.append(instance)
+    policy.instances.append(
+      Instance(
+        name: name, addresses: addresses, groups: groups, interface: interface,
+        publicAddresses: publicAddresses, description: description, range: range))
+    instanceNetworks.append(network(of: index, groups, groupsNode.map { tree.range($0) } ?? range))
   }
 
-  private mutating func reportNeeded(_ key: String, of instance: Instance) {
+  private mutating func reportNeeded(_ key: String, of name: String, at range: SourceRange) {
     report(
-      .error, .neededKey, "the instance \(quoted(instance.name)) has no `\(key)`", at: instance.range,
+      .error, .neededKey, "the instance \(quoted(name)) has no `\(key)`", at: range,
       help: key == "groups"
         ? "write `groups: NAME`, with one group or more" : "write `addresses: 10.0.0.1`, with all private addresses")
   }
@@ -72,7 +80,8 @@ extension Resolver {
     for item in items(node, in: tree, of: "groups") where isScalar(item, in: tree, of: "groups") {
       let definition = tree.withUTF8(item) { peerNames[$0] }
       if let definition, definition.kind == .group {
-        if !groups.contains(definition.index) { groups.append(definition.index) }
+        let group = definition.index
+        if groups.isEmpty { groups = self.groups(group) } else if !groups.contains(group) { groups.append(group) }
         continue
       }
       let name = tree.text(item)
@@ -90,17 +99,17 @@ extension Resolver {
     return groups
   }
 
-  /// The network of all of an instance's groups.
-  private mutating func network(of instance: Instance, _ node: SyntaxNode?, in tree: SyntaxTree) -> NetworkReference {
-    guard let first = instance.groups.first else { return .unknown }
-    if instance.groups.contains(where: { groupNetworks[$0] == .unknown }) { return .unknown }
+  /// The network of all of an instance's groups, which are named at `range`.
+  private mutating func network(of instance: Int, _ groups: [Int], _ range: SourceRange) -> NetworkReference {
+    guard let first = groups.first else { return .unknown }
+    if groups.contains(where: { groupNetworks[$0] == .unknown }) { return .unknown }
     let network = groupNetworks[first]
-    guard let other = instance.groups.first(where: { groupNetworks[$0] != network }) else { return network }
+    guard let other = groups.first(where: { groupNetworks[$0] != network }) else { return network }
     let (one, two) = (policy.groups[first], policy.groups[other])
     report(
       .error, .crossingNetworks,
-      "the instance \(quoted(instance.name)) is in groups of two networks: \(quoted(one.name)) is in \(words(network)), \(quoted(two.name)) in \(words(groupNetworks[other]))",
-      at: node.map { tree.range($0) } ?? instance.range,
+      "the instance \(quoted(policy.instances[instance].name)) is in groups of two networks: \(quoted(one.name)) is in \(words(network)), \(quoted(two.name)) in \(words(groupNetworks[other]))",
+      at: range,
       help: "all groups of an instance are in one network; write two instances",
       notes: [
         Diagnostic.Note("\(quoted(one.name)) is defined here", at: one.range),

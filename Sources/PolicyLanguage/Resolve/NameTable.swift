@@ -5,21 +5,28 @@ import Glibc
 /// Open addressing with randomly seeded hashes, so that no choice of names makes it slow. Nothing iterates it.
 struct NameTable<Value> {
   private struct Entry {
-    var hash: Int
-    var start: Int
-    var count: Int
+    var start: UInt32
+    var count: UInt32
     var value: Value
+  }
+
+  /// An entry's hash and index, or none.
+  private struct Slot {
+    static var free: Slot { Slot(hash: 0, entry: -1) }
+    var hash: UInt32
+    var entry: Int32
   }
 
   private var entries: [Entry] = []
   /// The bytes of all names, one behind the other.
   private var bytes: [UInt8] = []
-  /// Indices into `entries`, or -1; the count is a power of two and more than half of it is free.
-  private var slots = [Int32](repeating: -1, count: 16)
+  /// The count is a power of two and half of it or more is free.
+  private var slots = [Slot](repeating: .free, count: 16)
+  private let hash = TextHash()
 
   subscript(name: ScalarBytes) -> Value? {
-    let slot = slots[slot(of: name, hash: hash(name))]
-    return slot < 0 ? nil : entries[Int(slot)].value
+    let entry = slots[slot(of: name, hash: hash(name))].entry
+    return entry < 0 ? nil : entries[Int(entry)].value
   }
 
   /// Adds a name; if it is there already, nothing changes.
@@ -27,48 +34,52 @@ struct NameTable<Value> {
   mutating func insert(_ name: ScalarBytes, _ value: Value) -> Value? {
     let hash = hash(name)
     let found = slot(of: name, hash: hash)
-    if slots[found] >= 0 { return entries[Int(slots[found])].value }
-    slots[found] = Int32(entries.count)
-    entries.append(Entry(hash: hash, start: bytes.count, count: name.count, value: value))
+    if slots[found].entry >= 0 { return entries[Int(slots[found].entry)].value }
+    slots[found] = Slot(hash: hash, entry: Int32(entries.count))
+    entries.append(Entry(start: UInt32(bytes.count), count: UInt32(name.count), value: value))
     bytes.append(contentsOf: name)
-    if entries.count * 2 >= slots.count { grow() }
+    if entries.count * 2 > slots.count { grow(to: slots.count * 4) }
     return nil
+  }
+
+  /// Makes room for so many more names.
+  mutating func reserve(_ more: Int) {
+    entries.reserveCapacity(count + more)
+    var size = slots.count
+    while size < (count + more) * 2 { size *= 2 }
+    if size > slots.count { grow(to: size) }
   }
 
   /// All names, in the order they were added.
   var names: some Sequence<String> {
-    entries.lazy.map { String(decoding: bytes[$0.start..<$0.start + $0.count], as: UTF8.self) }
+    entries.lazy.map { String(decoding: bytes[Int($0.start)..<Int($0.start) + Int($0.count)], as: UTF8.self) }
   }
 
   var count: Int { entries.count }
 
-  private func hash(_ name: ScalarBytes) -> Int {
-    var hasher = Hasher()
-    hasher.combine(bytes: UnsafeRawBufferPointer(name))
-    return hasher.finalize()
-  }
-
   /// The slot that holds the name, or the free one where it belongs.
-  private func slot(of name: ScalarBytes, hash: Int) -> Int {
+  private func slot(of name: ScalarBytes, hash: UInt32) -> Int {
     let mask = slots.count - 1
-    var slot = hash & mask
-    while slots[slot] >= 0, !isEntry(Int(slots[slot]), name, hash) { slot = (slot + 1) & mask }
+    var slot = Int(hash) & mask
+    while slots[slot].entry >= 0, slots[slot].hash != hash || !isEntry(Int(slots[slot].entry), name) {
+      slot = (slot + 1) & mask
+    }
     return slot
   }
 
-  private func isEntry(_ index: Int, _ name: ScalarBytes, _ hash: Int) -> Bool {
-    guard entries[index].hash == hash, entries[index].count == name.count else { return false }
-    let start = entries[index].start
+  private func isEntry(_ index: Int, _ name: ScalarBytes) -> Bool {
+    guard Int(entries[index].count) == name.count else { return false }
+    let start = Int(entries[index].start)
     return bytes.withUnsafeBufferPointer { name.isEmpty || memcmp($0.baseAddress! + start, name.baseAddress!, name.count) == 0 }
   }
 
-  private mutating func grow() {
-    slots = [Int32](repeating: -1, count: slots.count * 4)
-    let mask = slots.count - 1
-    for (index, entry) in entries.enumerated() {
-      var slot = entry.hash & mask
-      while slots[slot] >= 0 { slot = (slot + 1) & mask }
-      slots[slot] = Int32(index)
+  private mutating func grow(to size: Int) {
+    let old = slots
+    slots = [Slot](repeating: .free, count: size)
+    for taken in old where taken.entry >= 0 {
+      var slot = Int(taken.hash) & (size - 1)
+      while slots[slot].entry >= 0 { slot = (slot + 1) & (size - 1) }
+      slots[slot] = taken
     }
   }
 }

@@ -13,10 +13,28 @@ enum OverlapSweep {
   /// For each entry that has an address in common with an earlier one (by lower end) of another owner, the pair, the later in the
   /// text second. Time: O(n log n).
   static func overlaps(_ entries: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {
-    IPFamily.allCases.flatMap { family in
+    if areApart(entries) { return [] }
+    return IPFamily.allCases.flatMap { family in
       let ofFamily = entries.filter { $0.addresses.family == family }
       return overlapsOfFamily(isAscending(ofFamily) ? ofFamily : ofFamily.sorted(by: isBefore))
     }
+  }
+
+  /// Whether each entry begins behind the one before it of its family, as they do where somebody numbers them in order.
+  private static func areApart(_ entries: [OwnedAddresses]) -> Bool {
+    var ends: (v4: UInt128?, v6: UInt128?) = (nil, nil)
+    for entry in entries {
+      let (lower, upper) = (entry.addresses.lower, entry.addresses.upper)
+      switch entry.addresses.family {
+      case .ipv4:
+        if let end = ends.v4, lower <= end { return false }
+        ends.v4 = upper
+      case .ipv6:
+        if let end = ends.v6, lower <= end { return false }
+        ends.v6 = upper
+      }
+    }
+    return true
   }
 
   private static func overlapsOfFamily(_ entries: [OwnedAddresses]) -> [(first: OwnedAddresses, second: OwnedAddresses)] {

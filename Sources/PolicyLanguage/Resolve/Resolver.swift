@@ -19,6 +19,12 @@ struct Resolver {
   var networkNames = NameTable<Definition>()
   var declarations = Declarations()
   var builtInServices = NameTable<[ServiceTerm]>()
+  /// Services as they have been read, by their texts: rules that name the same have one list of terms in common.
+  var knownServices = NameTable<ServiceReading>()
+
+  /// Lists of one group, by group, or empty until one is asked for: most rules and instances name one group, and share them.
+  private var singlePeers: [[Peer]] = []
+  private var singleGroups: [[Int]] = []
 
   // what the policy does not say itself
   var groupNetworks: [NetworkReference] = []
@@ -61,6 +67,22 @@ struct Resolver {
     checkGroupTypes()
     checkMembers()
     hostBitWarnings.finish(into: &diagnostics)
+  }
+
+  // MARK: - Lists of one
+
+  /// `[.group(group)]`.
+  mutating func peers(_ group: Int) -> [Peer] {
+    if singlePeers.isEmpty { singlePeers = [[Peer]](repeating: [], count: declarations.groups.count) }
+    if singlePeers[group].isEmpty { singlePeers[group] = [.group(group)] }
+    return singlePeers[group]
+  }
+
+  /// `[group]`.
+  mutating func groups(_ group: Int) -> [Int] {
+    if singleGroups.isEmpty { singleGroups = [[Int]](repeating: [], count: declarations.groups.count) }
+    if singleGroups[group].isEmpty { singleGroups[group] = [group] }
+    return singleGroups[group]
   }
 
   // MARK: - Reports

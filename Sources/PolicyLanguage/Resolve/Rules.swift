@@ -11,8 +11,9 @@ extension Resolver {
         let key = direction.rawValue
         let example = "- \(direction.example)"
         var rules: [Rule] = []
-        for rule in elements(node, in: tree, of: "`\(key)`", example: example) {
-          if let rule = resolve(rule: rule, in: tree, of: index, direction) { rules.append(rule) }
+        let nodes = elements(node, in: tree, of: "`\(key)`", example: example)
+        rules.append(addingCapacity: tree.count(node)) { rules in
+          for rule in nodes { resolve(rule: rule, in: tree, of: index, direction, into: &rules) }
         }
         if policy.groups[index].isExternal, !tree.isEmpty(node) {
           report(
@@ -31,7 +32,9 @@ extension Resolver {
     tree.entries(node).first { _ in true }.map { tree.range($0) } ?? tree.range(node)
   }
 
-  private mutating func resolve(rule node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction) -> Rule? {
+  private mutating func resolve(
+    rule node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction, into rules: inout OutputSpan<Rule>
+  ) {
     let what = direction.rule
     var nodes = FlowNodes()
     var priority: UInt8 = 1
@@ -52,7 +55,7 @@ extension Resolver {
       }
     }
     nodes.isDoubtful = nodes.isDoubtful || tree.isBroken(node)
-    if tree.kind(node) == .scalar || tree.kind(node) == .sequence { return nil }
+    if tree.kind(node) == .scalar || tree.kind(node) == .sequence { return }
 
     let action = action(nodes, node, in: tree, of: what)
     var services = EntryList()
@@ -61,8 +64,8 @@ extension Resolver {
     var peers = EntryList()
     let (peerEntry, ownEntry) = direction == .ingress ? (nodes.from, nodes.to) : (nodes.to, nodes.from)
     let others = self.peers(peerEntry, key: direction.otherEnd, node, in: tree, nodes.isDoubtful, of: what, &peers)
-    if others.contains(where: \.hasNetwork) {
-      for (peer, entry) in zip(others, peers.entries) { check(peer, entry.node, in: tree, of: group, direction) }
+    for (number, peer) in others.enumerated() where peer.hasNetwork {
+      check(peer, peers[number].node, in: tree, of: group, direction)
     }
 
     var owns = EntryList()
@@ -71,10 +74,11 @@ extension Resolver {
     if nodes.sourcePorts != nil { checkSourcePorts(services, in: tree) }
     checkFamilies(services, peers, ownEntry == nil ? nil : owns, in: tree, direction)
 
-    guard let action else { return nil }
-    return Rule(
-      action: action.action, services: terms, peers: others, own: own, sourcePorts: sourcePorts, priority: priority,
-      description: description, range: tree.range(node))
+    guard let action else { return }
+    rules.append(
+      Rule(
+        action: action.action, services: terms, peers: others, own: own, sourcePorts: sourcePorts, priority: priority,
+        description: description, range: tree.range(node)))
   }
 
   // MARK: - What rules and expectations have in common
@@ -150,7 +154,7 @@ extension Resolver {
         continue
       }
       list.add(item, families(of: peer))
-      peers.append(peer)
+      if peers.isEmpty, case .group(let group) = peer { peers = self.peers(group) } else { peers.append(peer) }
     }
     return peers
   }
@@ -336,6 +340,8 @@ struct EntryList {
   }
 
   var entries: [Entry] { first.map { [$0] + others } ?? [] }
+  /// One entry, which there must be.
+  subscript(number: Int) -> Entry { number == 0 ? first! : others[number - 1] }
 
   /// The families that at least one entry can be of.
   var union: FamilySet { isUnsure ? .both : unionOfEntries }

@@ -13,17 +13,25 @@ extension Resolver {
   mutating func service(_ node: SyntaxNode, in tree: SyntaxTree, of key: String) -> ServiceReading? {
     guard isScalar(node, in: tree, of: key) else { return nil }
     return tree.withUTF8(node) { bytes in
+      if let known = knownServices[bytes] { return known }
+      let reading: ServiceReading
       switch ServiceScalar.read(bytes) {
-      case .term(let term): return .terms([term])
+      case .term(let term): reading = .terms([term])
       case .problem(let problem):
         report(problem, at: node, in: tree)
         return nil
       case .other:
-        if let own = serviceNames[bytes] { return .own(own.index) }
-        if let builtIn = builtInServices[bytes] { return .terms(builtIn) }
-        reportUnknownService(bytes, node, in: tree)
-        return nil
+        if let own = serviceNames[bytes] {
+          reading = .own(own.index)
+        } else if let builtIn = builtInServices[bytes] {
+          reading = .terms(builtIn)
+        } else {
+          reportUnknownService(bytes, node, in: tree)
+          return nil
+        }
       }
+      _ = knownServices.insert(bytes, reading)
+      return reading
     }
   }
 

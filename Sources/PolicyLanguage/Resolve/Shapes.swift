@@ -1,38 +1,21 @@
 import Diagnostics
 
-/// The scalars of a list, or the one that stands for a list of one.
-struct Items: Sequence, IteratorProtocol {
-  private var single: SyntaxNode?
-  private var elements: SyntaxElements?
-
-  init(_ node: SyntaxNode, in tree: SyntaxTree) {
-    switch tree.kind(node) {
-    case .scalar: single = node
-    case .sequence: elements = tree.elements(node)
-    case .mapping, .empty: break
-    }
-  }
-
-  mutating func next() -> SyntaxNode? {
-    if let node = single {
-      single = nil
-      return node
-    }
-    return elements?.next()
-  }
-}
-
 /// Whether nodes have the shape that their place asks for.
 extension Resolver {
   /// The node's entries, if it is a mapping or says nothing; else an error, and none.
+  @inline(__always)
   mutating func entries(_ node: SyntaxNode, in tree: SyntaxTree, of what: String, example: String) -> SyntaxEntries {
-    if tree.kind(node) != .mapping, !tree.isEmpty(node) || tree.kind(node) == .scalar, !tree.isBroken(node) {
+    if tree.kind(node) != .mapping { checkIsEmpty(node, in: tree, of: what, example: example) }
+    return tree.entries(node)
+  }
+
+  private mutating func checkIsEmpty(_ node: SyntaxNode, in tree: SyntaxTree, of what: String, example: String) {
+    if !tree.isEmpty(node) || tree.kind(node) == .scalar, !tree.isBroken(node) {
       let hasColon = tree.withUTF8(node) { $0.contains(UInt8(ascii: ":")) }
       report(
         .error, .wrongShape, "\(what) is a mapping of keys and values, not \(tree.kind(node).words)", at: tree.range(node),
         help: hasColon ? "write a blank behind the colon, as in `\(example)`" : "write it as in `\(example)`")
     }
-    return tree.entries(node)
   }
 
   /// The elements of a list of mappings, if the node is one or says nothing; else an error, and none.
@@ -46,13 +29,16 @@ extension Resolver {
   }
 
   /// The values of a list of scalars; a mapping is an error.
-  mutating func items(_ node: SyntaxNode, in tree: SyntaxTree, of key: String) -> Items {
-    if tree.kind(node) == .mapping, !tree.isEmpty(node), !tree.isBroken(node) {
-      report(
-        .error, .wrongShape, "`\(key)` is a value or a list of values, not a mapping", at: tree.range(node),
-        help: "write it as in `\(key): [a, b]`")
-    }
-    return Items(node, in: tree)
+  @inline(__always)
+  mutating func items(_ node: SyntaxNode, in tree: SyntaxTree, of key: String) -> SyntaxElements {
+    if tree.kind(node) == .mapping, !tree.isEmpty(node), !tree.isBroken(node) { reportMapping(node, in: tree, of: key) }
+    return tree.items(node)
+  }
+
+  private mutating func reportMapping(_ node: SyntaxNode, in tree: SyntaxTree, of key: String) {
+    report(
+      .error, .wrongShape, "`\(key)` is a value or a list of values, not a mapping", at: tree.range(node),
+      help: "write it as in `\(key): [a, b]`")
   }
 
   /// Reports a list that says nothing where something is needed.

@@ -1,22 +1,38 @@
 import Diagnostics
-import Glibc
 
 /// The words of one place in the language, keys or values, found by their bytes.
 struct WordTable<Word: RawRepresentable & CaseIterable & Sendable>: Sendable where Word.RawValue == String {
-  private let words: [(bytes: [UInt8], word: Word)]
+  private let words: [(text: PackedWord, word: Word)]
 
   init() {
-    words = Word.allCases.map { (Array($0.rawValue.utf8), $0) }
+    words = Word.allCases.map { word in
+      let text = Array(word.rawValue.utf8).withUnsafeBufferPointer { PackedWord($0) }
+      guard let text else { preconditionFailure("a word of the language is longer than can be packed") }
+      return (text, word)
+    }
   }
 
   subscript(bytes: ScalarBytes) -> Word? {
-    words.first { word in
-      word.bytes.count == bytes.count
-        && word.bytes.withUnsafeBufferPointer { memcmp($0.baseAddress!, bytes.baseAddress!, bytes.count) == 0 }
-    }?.word
+    guard let text = PackedWord(bytes) else { return nil }
+    return words.first { $0.text == text }?.word
   }
 
   var texts: [String] { words.map(\.word.rawValue) }
+}
+
+/// A text of less than 24 bytes as three numbers, which are compared at once; the last byte is its length.
+struct PackedWord: Equatable {
+  private var parts: (UInt64, UInt64, UInt64) = (0, 0, 0)
+
+  init?(_ bytes: ScalarBytes) {
+    guard bytes.count < 24 else { return nil }
+    withUnsafeMutableBytes(of: &parts) {
+      $0.copyMemory(from: UnsafeRawBufferPointer(bytes))
+      $0[23] = UInt8(bytes.count)
+    }
+  }
+
+  static func == (a: PackedWord, b: PackedWord) -> Bool { a.parts == b.parts }
 }
 
 enum TopLevelKey: String, CaseIterable {

@@ -32,7 +32,7 @@ enum NameScalar {
     guard let first = bytes.first else {
       return ScalarProblem(.invalidName, "\(subject) is empty", help: "write `account/name`")
     }
-    if let odd = bytes.string.unicodeScalars.first(where: { !isAllowed($0) }) {
+    if !bytes.allSatisfy(isAllowed), let odd = bytes.string.unicodeScalars.first(where: { !isAllowed($0) }) {
       return ScalarProblem(
         .invalidName, "\(subject) can't have \(quoted(String(odd))) in it",
         help: "use letters, digits, `_`, `.` and `-`")
@@ -50,9 +50,11 @@ enum NameScalar {
   }
 
   private static func isAllowed(_ character: Unicode.Scalar) -> Bool {
-    guard character.isASCII else { return false }
-    let byte = UInt8(character.value)
-    return byte.isLetter || byte.isDigit || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
+    character.isASCII && isAllowed(UInt8(character.value))
+  }
+
+  private static func isAllowed(_ byte: UInt8) -> Bool {
+    byte.isLetter || byte.isDigit || byte == UInt8(ascii: "_") || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
   }
 
   /// What else the text reads as: an address, a prefix, a range or a number.
