@@ -12,7 +12,7 @@ extension BlockParser {
         reports.error(
           "unexpected-text", "`...` ends a document that has not begun", at: position..<position + 3, help: "remove it")
       }
-      appendEmpty(at: min(position, bytes.count))
+      appendEmpty(at: min(position, text.count))
     } else {
       node(inside: -1)
     }
@@ -24,8 +24,11 @@ extension BlockParser {
       markBroken(0)
       skipEntry(deeperThan: -1)
     }
-    if isAtMarker(UInt8(ascii: ".")) { skipMarker() }
-    if column >= 0 || position < bytes.count {
+    if isAtMarker(UInt8(ascii: ".")) {
+      hasEndMarker = true
+      skipMarker()
+    }
+    if column >= 0 || position < text.count {
       let rest = trimmed(position..<endOfLine)
       reports.error(
         "second-document", "a second document begins here", at: rest,

@@ -26,6 +26,8 @@ struct BlockParser: ~Copyable {
   var reports: SyntaxReports
   /// A flow collection wasn't closed, and all around it are left as well.
   var isFlowAbandoned = false
+  /// `...` stands behind the document.
+  var hasEndMarker = false
   /// While text is skipped after an error, its comments and tabs mean nothing.
   var isSkipping = false
   /// Working space of `checkKeys`.
@@ -36,13 +38,16 @@ struct BlockParser: ~Copyable {
 
   static let noColumn = -2
 
-  init(bytes: [UInt8], text: UnsafeBufferPointer<UInt8>, file: Int, reports: SyntaxReports) {
+  /// - Parameter text: The bytes, or those in front of a place where they can be cut.
+  /// - Parameter start: Where to begin: at the front, or at a place where the bytes can be cut.
+  init(bytes: [UInt8], text: UnsafeBufferPointer<UInt8>, from start: Int = 0, file: Int, reports: SyntaxReports) {
     self.bytes = bytes
     self.text = text
     self.reports = reports
     self.file = file
-    nodes.reserveCapacity(bytes.count / 4)
-    if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
+    nodes.reserveCapacity((text.count - start) / 4)
+    position = start
+    if start == 0, text.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     lineStart = position
   }
 
@@ -92,11 +97,11 @@ struct BlockParser: ~Copyable {
   /// From the break of the current line, or the beginning of one, to the next content. The document ends with the file and at a
   /// marker.
   mutating func advance(fromBreak: Bool = true) {
-    if reports.isFull { position = bytes.count }
+    if reports.isFull { position = text.count }
     var atBreak = fromBreak
     while true {
       if atBreak {
-        guard position < bytes.count else { return endDocument() }
+        guard position < text.count else { return endDocument() }
         position += current == .carriageReturn && byte(position + 1) == .lineFeed ? 2 : 1
         lineStart = position
       }
@@ -111,7 +116,7 @@ struct BlockParser: ~Copyable {
       }
       switch first {
       case .lineFeed, .carriageReturn:
-        if position >= bytes.count { return endDocument() }
+        if position >= text.count { return endDocument() }
       case UInt8(ascii: "#"): skipComment()
       default:
         column = position - lineStart
@@ -261,8 +266,6 @@ extension UInt8 {
   var isBlank: Bool { self == .space || self == .tab }
   var isBreak: Bool { self == .lineFeed || self == .carriageReturn }
   var isBlankOrBreak: Bool { isBlank || isBreak }
-  /// A letter, a digit, `-`, `.` or `/`: what most scalars consist of, and what never ends one.
-  var isInWord: Bool { self &- UInt8(ascii: "-") < 13 || (self | 0x20) &- UInt8(ascii: "a") < 26 }
   /// A character that means something in a flow collection: `,`, `[`, `]`, `{` or `}`.
   var isFlowIndicator: Bool {
     switch self {

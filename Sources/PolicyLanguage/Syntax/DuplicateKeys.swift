@@ -14,16 +14,18 @@ struct CheckedKey {
 extension BlockParser {
   /// Reports each key of a mapping that stood in it before.
   mutating func checkKeys(of mapping: Int) {
-    keys.removeAll(keepingCapacity: true)
+    var count = 0
     let end = nodes[mapping].next
     var key = UInt32(mapping + 1)
     while key < end {
-      keys.append(CheckedKey(node: key, beginning: beginning(of: nodes[Int(key)])))
+      let checked = CheckedKey(node: key, beginning: beginning(of: nodes[Int(key)]))
+      if count < keys.count { keys[count] = checked } else { keys.append(checked) }
+      count += 1
       key = nodes[Int(nodes[Int(key)].next)].next
     }
     // A rule has three or four keys: comparing each with each is quickest.
-    if keys.count > 8 { return checkMany() }
-    for index in 1..<max(keys.count, 1) {
+    if count > 8 { return checkMany(count) }
+    for index in 1..<max(count, 1) {
       for first in 0..<index where keys[first].mayEqual(keys[index]) && haveSameText(keys[first].node, keys[index].node) {
         reportDuplicate(keys[index].node, of: keys[first].node)
         break
@@ -40,12 +42,12 @@ extension BlockParser {
   }
 
   /// Looks keys up in a table with open addressing, by hashes that are randomly seeded: linear for whatever keys.
-  private mutating func checkMany() {
+  private mutating func checkMany(_ count: Int) {
     var size = 16
-    while size < keys.count * 2 { size *= 2 }
+    while size < count * 2 { size *= 2 }
     var table = [(hash: UInt32, key: UInt32)](repeating: (0, 0), count: size)
     let textHash = TextHash()
-    for key in keys.lazy.map(\.node) where !reports.isFull {
+    for key in keys[..<count].lazy.map(\.node) where !reports.isFull {
       let hash = nodes[Int(key)].withUTF8(in: bytes) { textHash($0) }
       var slot = Int(hash) & (size - 1)
       // No key is node 0, which is the root.

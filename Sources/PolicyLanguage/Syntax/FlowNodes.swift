@@ -49,7 +49,7 @@ extension BlockParser {
   /// To the next token of a flow collection. False where the collection can't go on, which is reported: at the end of the
   /// document, and where a line begins that belongs to the block around it.
   private mutating func skipFlowBlanks(inside indent: Int, openedAt start: Int) -> Bool {
-    if reports.isFull { position = bytes.count }
+    if reports.isFull { position = text.count }
     skipBlanks()
     if current == UInt8(ascii: "#") {
       if !isBlankOrBreak(position - 1) { reportCommentSpace() }
@@ -179,11 +179,8 @@ extension BlockParser {
     let start = position
     var isBroken = false
     scan: while true {
+      position += WordScan.countInFlow(text, from: position)
       let byte = self.byte(position)
-      if byte.isInWord {
-        position += 1
-        continue
-      }
       switch byte {
       case .lineFeed, .carriageReturn: break scan
       case UInt8(ascii: "#") where self.byte(position - 1).isBlank: break scan

@@ -128,11 +128,8 @@ extension BlockParser {
   private func endOfPlain(from start: Int) -> Int {
     var end = start
     while end < text.count {
-      if text[end].isInWord {
-        end += 1
-        continue
-      }
-      switch text[end] {
+      end += WordScan.countInBlock(text, from: end)
+      switch byte(end) {
       case .lineFeed, .carriageReturn: return end
       case UInt8(ascii: ":") where isBlankOrBreak(end + 1): return end
       case UInt8(ascii: "#") where end > start && text[end - 1].isBlank: return end
@@ -148,7 +145,7 @@ extension BlockParser {
     let quote = current
     var scalar = Scalar(start: start, end: start, style: quote == UInt8(ascii: "'") ? .singleQuoted : .doubleQuoted)
     var end = start + 1
-    while end < bytes.count, !bytes[end].isBreak {
+    while end < text.count, !bytes[end].isBreak {
       if bytes[end] == quote {
         if scalar.style == .doubleQuoted || byte(end + 1) != quote {
           position = end + 1
@@ -159,7 +156,7 @@ extension BlockParser {
         end += 2
       } else if scalar.style == .doubleQuoted, bytes[end] == UInt8(ascii: "\\") {
         scalar.hasEscapes = true
-        guard let escape = ScalarText.escape(bytes[(end + 1)..<min(end + 10, bytes.count)]) else {
+        guard let escape = ScalarText.escape(bytes[(end + 1)..<min(end + 10, text.count)]) else {
           if isBreak(end + 1) { return unclosedQuote(from: start, to: end + 1, inFlow: inFlow) }
           reportEscape(at: end)
           scalar.isBroken = true
@@ -176,7 +173,7 @@ extension BlockParser {
 
   private mutating func reportEscape(at offset: Int) {
     var end = offset + 2
-    while end < bytes.count, bytes[end] & 0xC0 == 0x80 { end += 1 }
+    while end < text.count, bytes[end] & 0xC0 == 0x80 { end += 1 }
     reports.error(
       "bad-escape", "`\(excerpt(offset..<end))` is not an escape, or lacks digits", at: offset..<end,
       help: "write `\\\\` for a backslash, `\\xNN`, `\\uNNNN` or `\\UNNNNNNNN` for a character")

@@ -24,8 +24,8 @@ public enum SyntaxParser {
         help: "keep a file under \(maximumSize >> 20) MiB, and split the policy into several")
       return nil
     }
-    guard TextCheck.check(file.bytes, into: &reports) else { return nil }
     return file.bytes.withUnsafeBufferPointer { text in
+      guard TextCheck.check(text, into: &reports) else { return nil }
       var parser = BlockParser(bytes: file.bytes, text: text, file: index, reports: reports)
       parser.parseDocument()
       reports = parser.reports
@@ -42,6 +42,8 @@ struct SyntaxReports {
   init(file: Int) {
     self.file = file
   }
+
+  var isEmpty: Bool { diagnostics.isEmpty }
 
   /// Whether the parser needn't look further.
   var isFull: Bool { diagnostics.count > SyntaxParser.maximumDiagnostics }

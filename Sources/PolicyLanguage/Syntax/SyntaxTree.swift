@@ -113,12 +113,12 @@ public final class SyntaxTree: Sendable {
 
   /// A sequence's elements, or the scalar that stands for a list of one; none of anything else.
   func items(_ node: SyntaxNode) -> SyntaxElements {
-    kind(node) == .scalar ? SyntaxElements(tree: self, position: node.index, end: node.index + 1) : elements(node)
+    kind(node) == .scalar ? SyntaxElements(self, from: node.index, to: node.index + 1) : elements(node)
   }
 
   private func children(_ node: SyntaxNode, of kind: SyntaxKind) -> SyntaxElements {
     let stored = self[node]
-    return SyntaxElements(tree: self, position: node.index + 1, end: stored.kind == kind ? stored.next : node.index + 1)
+    return SyntaxElements(self, from: node.index + 1, to: stored.kind == kind ? stored.next : node.index + 1)
   }
 
   private subscript(node: SyntaxNode) -> Node { nodes[Int(node.index)] }
@@ -136,15 +136,22 @@ extension SyntaxTree.Node {
   }
 }
 
-/// The elements of a sequence.
+/// The elements of a sequence, to be walked while there is the tree.
 public struct SyntaxElements: Sequence, IteratorProtocol, Sendable {
-  let tree: SyntaxTree
-  var position: UInt32
-  let end: UInt32
+  /// Not counted as a reference: that would cost more than the walk through a list of one.
+  private let tree: Unmanaged<SyntaxTree>
+  private var position: UInt32
+  private let end: UInt32
+
+  init(_ tree: SyntaxTree, from position: UInt32, to end: UInt32) {
+    self.tree = Unmanaged.passUnretained(tree)
+    self.position = position
+    self.end = end
+  }
 
   public mutating func next() -> SyntaxNode? {
     guard position < end else { return nil }
-    defer { position = tree.nodes[Int(position)].next }
+    defer { position = tree._withUnsafeGuaranteedRef { $0.nodes[Int(position)].next } }
     return SyntaxNode(index: position)
   }
 }

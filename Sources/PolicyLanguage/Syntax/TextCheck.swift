@@ -5,27 +5,26 @@ enum TextCheck {
   private static let patience = 10
 
   /// Reports each place; false if the file is no text and not worth parsing.
-  static func check(_ bytes: [UInt8], into reports: inout SyntaxReports) -> Bool {
+  static func check(_ bytes: UnsafeBufferPointer<UInt8>, into reports: inout SyntaxReports) -> Bool {
     var position = 0
     var findings = 0
-    bytes.withUnsafeBufferPointer { bytes in
-      while position < bytes.count {
-        if position + 8 <= bytes.count, isPrintable(eightAt: position, in: bytes) {
-          position += 8
-          continue
-        }
-        let byte = bytes[position]
-        if byte &- 0x20 < 0x5F || byte == 0x0A {
-          position += 1
-          continue
-        }
-        let (length, finding) = look(bytes, at: position)
-        if let finding {
-          findings += 1
-          if findings <= patience { report(finding, at: position..<position + length, into: &reports) }
-        }
-        position += length
+    while position < bytes.count {
+      if position + 8 <= bytes.count {
+        let printable = printable(ofEightAt: position, in: bytes)
+        position += printable
+        if printable == 8 { continue }
       }
+      let byte = bytes[position]
+      if byte &- 0x20 < 0x5F || byte == 0x0A {
+        position += 1
+        continue
+      }
+      let (length, finding) = look(bytes, at: position)
+      if let finding {
+        findings += 1
+        if findings <= patience { report(finding, at: position..<position + length, into: &reports) }
+      }
+      position += length
     }
     if findings > patience {
       reports.error(
@@ -35,12 +34,13 @@ enum TextCheck {
     return findings <= patience
   }
 
-  /// Whether eight bytes are all of 0x20 to 0x7E. (An overflow from one byte to the next happens only where the answer is no.)
+  /// How many of eight bytes are of 0x20 to 0x7E up to the first that isn't. (An overflow from one byte to the next happens only
+  /// behind that one.)
   @inline(__always)
-  private static func isPrintable(eightAt position: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Bool {
-    let word = UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: position, as: UInt64.self)
+  private static func printable(ofEightAt position: Int, in bytes: UnsafeBufferPointer<UInt8>) -> Int {
+    let word = UInt64(littleEndian: UnsafeRawBufferPointer(bytes).loadUnaligned(fromByteOffset: position, as: UInt64.self))
     let unprintable = word | (word &+ 0x0101_0101_0101_0101) | (word &- 0x2020_2020_2020_2020)
-    return unprintable & 0x8080_8080_8080_8080 == 0
+    return (unprintable & 0x8080_8080_8080_8080).trailingZeroBitCount / 8
   }
 
   private enum Finding {
