@@ -18,10 +18,12 @@ public struct AddressSet: Hashable, Sendable {
     var four: [Interval] = []
     var six: [Interval] = []
     for range in ranges {
+      // mostly one; a literal is made with less ado than an array grows
+      let interval = Interval(range.lower, range.upper)
       if range.family == .ipv4 {
-        four.append(Interval(range.lower, range.upper))
+        if four.isEmpty { four = [interval] } else { four.append(interval) }
       } else {
-        six.append(Interval(range.lower, range.upper))
+        if six.isEmpty { six = [interval] } else { six.append(interval) }
       }
     }
     v4 = IntervalSet(array: four)

@@ -45,12 +45,21 @@ public struct IntervalSet: Hashable, Sendable {
       intervals = sorted
       return
     }
-    var ordered = true
-    for i in 1..<sorted.count where sorted[i] < sorted[i - 1] {
-      ordered = false
-      break
+    // ascending, and as they have to be
+    var isOrdered = true
+    var isApart = true
+    for i in 1..<sorted.count {
+      if sorted[i] < sorted[i - 1] {
+        isOrdered = false
+        break
+      }
+      if sorted[i].lower <= sorted[i - 1].upper || sorted[i].lower - sorted[i - 1].upper == 1 { isApart = false }
     }
-    if !ordered { sorted.sort() }
+    if isOrdered, isApart {
+      intervals = sorted
+      return
+    }
+    if !isOrdered { sorted.sort() }
     intervals = []
     intervals.reserveCapacity(sorted.count)
     for next in sorted {

@@ -111,6 +111,8 @@ public enum IntraGroup: String, Sendable, CaseIterable { case allow, isolate }
 
 /// A security group.
 public struct Group: Sendable {
+  /// The name where it is defined.
+  public var range: SourceRange
   public var name: String
   public var type: GroupType
   /// Always `isolate` on an advanced group.
@@ -125,28 +127,23 @@ public struct Group: Sendable {
   public var members: AddressSet
   public var ingress: [Rule]
   public var egress: [Rule]
-  /// The name where it is defined.
-  public var range: SourceRange
 
+  public func rules(_ direction: Direction) -> [Rule] { direction == .ingress ? ingress : egress }
+}
+
+// The initializers of what there is much of stand in extensions and leave the structs the compiler's own: one that assigns field by
+// field makes a second copy of the value, with a reference to count for each of its arrays.
+
+extension Group {
   public init(
     name: String, type: GroupType = .basic, intraGroup: IntraGroup = .allow, isExternal: Bool = false, network: Int? = nil,
     environment: String? = nil, description: String? = nil, members: AddressSet = AddressSet(), ingress: [Rule] = [],
     egress: [Rule] = [], range: SourceRange
   ) {
-    self.name = name
-    self.type = type
-    self.intraGroup = intraGroup
-    self.isExternal = isExternal
-    self.network = network
-    self.environment = environment
-    self.description = description
-    self.members = members
-    self.ingress = ingress
-    self.egress = egress
-    self.range = range
+    self.init(
+      range: range, name: name, type: type, intraGroup: intraGroup, isExternal: isExternal, network: network,
+      environment: environment, description: description, members: members, ingress: ingress, egress: egress)
   }
-
-  public func rules(_ direction: Direction) -> [Rule] { direction == .ingress ? ingress : egress }
 }
 
 /// The direction of a rule, seen from the group's own addresses. Not netfilter's hook of that name.
@@ -156,6 +153,8 @@ public enum Action: String, Hashable, Sendable { case allow, deny }
 
 /// A rule of a group.
 public struct Rule: Sendable {
+  /// The whole rule in its file.
+  public var range: SourceRange
   public var action: Action
   /// Not empty, without repetition.
   public var services: [ServiceTerm]
@@ -168,21 +167,16 @@ public struct Rule: Sendable {
   /// 1 (strongest) to 100.
   public var priority: UInt8
   public var description: String?
-  /// The whole rule in its file.
-  public var range: SourceRange
+}
 
+extension Rule {
   public init(
     action: Action, services: [ServiceTerm], peers: [Peer], own: AddressSet? = nil, sourcePorts: [PortRange]? = nil,
     priority: UInt8 = 1, description: String? = nil, range: SourceRange
   ) {
-    self.action = action
-    self.services = services
-    self.peers = peers
-    self.own = own
-    self.sourcePorts = sourcePorts
-    self.priority = priority
-    self.description = description
-    self.range = range
+    self.init(
+      range: range, action: action, services: services, peers: peers, own: own, sourcePorts: sourcePorts, priority: priority,
+      description: description)
   }
 }
 
@@ -199,6 +193,7 @@ public enum Peer: Hashable, Sendable {
 
 /// An interface of a machine, or a machine with one interface.
 public struct Instance: Sendable {
+  public var range: SourceRange
   public var name: String
   /// Its addresses and the prefixes routed to it; not empty, no other instance has any of them.
   public var addresses: AddressSet
@@ -208,19 +203,16 @@ public struct Instance: Sendable {
   public var interface: String?
   public var publicAddresses: AddressSet
   public var description: String?
-  public var range: SourceRange
+}
 
+extension Instance {
   public init(
     name: String, addresses: AddressSet, groups: [Int], interface: String? = nil, publicAddresses: AddressSet = AddressSet(),
     description: String? = nil, range: SourceRange
   ) {
-    self.name = name
-    self.addresses = addresses
-    self.groups = groups
-    self.interface = interface
-    self.publicAddresses = publicAddresses
-    self.description = description
-    self.range = range
+    self.init(
+      range: range, name: name, addresses: addresses, groups: groups, interface: interface, publicAddresses: publicAddresses,
+      description: description)
   }
 }
 
