@@ -84,8 +84,16 @@ extension PolicyOptions {
     if !refusals.isEmpty { return (nil, sources, refusals) }
     let asked = question.map { sources.add($0) }
     var (policy, diagnostics) = PolicyFrontend.load(sources)
+    // it stays until the process ends: to take it apart just before would cost a twentieth of what reading it does
+    if let policy { _ = Unmanaged.passRetained(Kept(policy)) }
     if let asked { diagnostics = diagnostics.map { PolicyOptions.answer($0, asked) } }
     return (policy, sources, diagnostics)
+  }
+
+  /// A policy that isn't taken apart.
+  private final class Kept {
+    let policy: Policy
+    init(_ policy: Policy) { self.policy = policy }
   }
 
   /// A diagnostic of the question, which the user hasn't written as it stands there: without the place.
