@@ -26,7 +26,7 @@ extension Resolver {
     var isEmpty = true
     for (index, tree) in trees.enumerated() {
       for (key, value) in entries(tree.root, in: tree, of: "a policy", example: "groups: {web: {}}") {
-        guard let section = self.key(key, in: tree, of: "a policy", words.topLevel) else {
+        guard let section = self.key(key, in: tree, of: "a policy", as: TopLevelKey.self) else {
           isEmpty = false
           continue
         }
@@ -56,19 +56,22 @@ extension Resolver {
         declarations.expectations.append((entry.tree, node))
       }
     case .networks:
-      declarations.networks += named(
-        entry, .network, "networks: {prod: 10.0.0.0/8}", in: tree, from: declarations.networks.count)
+      let start = declarations.networks.count
+      declarations.networks.join(named(entry, .network, "networks: {prod: 10.0.0.0/8}", in: tree, from: start))
     case .prefixLists:
-      declarations.prefixLists += named(
-        entry, .prefixList, "prefix-lists: {office: 203.0.113.0/24}", in: tree, from: declarations.prefixLists.count)
+      let start = declarations.prefixLists.count
+      declarations.prefixLists.join(
+        named(entry, .prefixList, "prefix-lists: {office: 203.0.113.0/24}", in: tree, from: start))
     case .services:
-      declarations.services += named(entry, .service, "services: {app: tcp/8080}", in: tree, from: declarations.services.count)
+      let start = declarations.services.count
+      declarations.services.join(named(entry, .service, "services: {app: tcp/8080}", in: tree, from: start))
     case .groups:
-      declarations.groups += named(entry, .group, "groups: {web: {type: basic}}", in: tree, from: declarations.groups.count)
+      let start = declarations.groups.count
+      declarations.groups.join(named(entry, .group, "groups: {web: {type: basic}}", in: tree, from: start))
     case .instances:
-      declarations.instances += named(
-        entry, .instance, "instances: {web-1: {addresses: 10.0.0.1, groups: web}}", in: tree, from: declarations.instances.count
-      )
+      let start = declarations.instances.count
+      let example = "instances: {web-1: {addresses: 10.0.0.1, groups: web}}"
+      declarations.instances.join(named(entry, .instance, example, in: tree, from: start))
     }
   }
 
@@ -138,5 +141,12 @@ extension Resolver {
         : "\(quoted(name)) is the name of \(first.kind.words) already\(sharing)",
       at: second.range, help: "choose another name, or remove one",
       notes: [Diagnostic.Note("it is defined here first", at: first.range)])
+  }
+}
+
+extension [Declaration] {
+  /// Appends the entries of one more section, which mostly is the first.
+  fileprivate mutating func join(_ section: consuming [Declaration]) {
+    if isEmpty { self = section } else { self += section }
   }
 }

@@ -14,7 +14,7 @@ extension Resolver {
     var nodes = FlowNodes()
     var description: String?
     for (key, value) in entries(node, in: tree, of: what, example: "{allow: https, from: any, to: web}") {
-      guard let word = self.key(key, in: tree, of: what, words.expect) else {
+      guard let word = self.key(key, in: tree, of: what, as: ExpectKey.self) else {
         nodes.isDoubtful = true
         continue
       }

@@ -15,7 +15,7 @@ extension Resolver {
     var network = NetworkReference.unnamed
     var intraGroup: (key: SyntaxNode, value: IntraGroup)?
     for (key, value) in entries(entry.value, in: tree, of: "a group", example: "web: {type: basic}") {
-      guard let word = self.key(key, in: tree, of: "a group", words.group) else { continue }
+      guard let word = self.key(key, in: tree, of: "a group", as: GroupKey.self) else { continue }
       switch word {
       case .type: group.type = self.word(value, in: tree, of: "type") ?? .basic
       case .intraGroup: intraGroup = self.word(value, in: tree, of: "intra-group").map { (value, $0) }
@@ -66,35 +66,37 @@ extension Resolver {
 
   /// Gives every group the addresses of its instances and its `members`.
   mutating func joinMembers() {
-    var counts = [Int](repeating: 0, count: policy.groups.count)
-    for entry in memberAddresses { counts[Int(entry.owner)] += 1 }
-    for entry in instanceAddresses {
-      for group in policy.instances[Int(entry.owner)].groups { counts[group] += 1 }
-    }
-    // the numbers of all entries, group by group; where a group's next one goes
-    var places: [Int] = []
-    var total = 0
-    for count in counts {
-      places.append(total)
-      total += count
-    }
-    var entries = [Int32](repeating: 0, count: total)
+    // a chain of entries for each group, built from behind: there is no list to grow for each
+    var links: [(entry: Int32, next: Int32)] = []
+    links.reserveCapacity(memberAddresses.count + instanceAddresses.count)
+    var first = [Int32](repeating: -1, count: policy.groups.count)
     func add(_ entry: Int, to group: Int) {
-      entries[places[group]] = Int32(entry)
-      places[group] += 1
+      links.append((Int32(entry), first[group]))
+      first[group] = Int32(links.count - 1)
     }
-    for (number, entry) in memberAddresses.enumerated() { add(number, to: Int(entry.owner)) }
-    for (number, entry) in instanceAddresses.enumerated() {
-      for group in policy.instances[Int(entry.owner)].groups { add(memberAddresses.count + number, to: group) }
+    for number in instanceAddresses.indices.reversed() {
+      for group in policy.instances[Int(instanceAddresses[number].owner)].groups {
+        add(memberAddresses.count + number, to: group)
+      }
     }
-    let (members, instances) = (memberAddresses, instanceAddresses)
+    for number in memberAddresses.indices.reversed() { add(number, to: Int(memberAddresses[number].owner)) }
+    var v4: [Interval] = []
+    var v6: [Interval] = []
     for group in policy.groups.indices {
-      let own = entries[places[group] - counts[group]..<places[group]]
+      v4.removeAll(keepingCapacity: true)
+      v6.removeAll(keepingCapacity: true)
+      var link = first[group]
+      while link >= 0 {
+        let (entry, next) = links[Int(link)]
+        let number = Int(entry) - memberAddresses.count
+        let range = number < 0 ? memberAddresses[Int(entry)].addresses : instanceAddresses[number].addresses
+        let interval = Interval(range.lower, range.upper)
+        if range.family == .ipv4 { v4.append(interval) } else { v6.append(interval) }
+        link = next
+      }
+      // each in an array of its own that is no larger than it has to be
       policy.groups[group].members = AddressSet(
-        own.lazy.map {
-          let number = Int($0) - members.count
-          return number < 0 ? members[Int($0)].addresses : instances[number].addresses
-        })
+        v4: v4.withUnsafeBufferPointer { IntervalSet($0) }, v6: v6.withUnsafeBufferPointer { IntervalSet($0) })
     }
   }
 

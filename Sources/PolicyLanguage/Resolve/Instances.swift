@@ -4,13 +4,41 @@ import PacketSpace
 /// Instances: their addresses, groups and links.
 extension Resolver {
   mutating func resolveInstances() {
-    policy.instances.reserveCapacity(declarations.instances.count)
-    instanceNetworks.reserveCapacity(declarations.instances.count)
-    instanceAddresses.reserveCapacity(declarations.instances.count * 2)
-    for (index, entry) in declarations.instances.enumerated() { resolve(instance: index, entry) }
+    inHalves(declarations.instances.count) {
+      $0.instances($1)
+    } taking: { resolver, part in
+      // the first has room for all of them
+      if resolver.policy.instances.isEmpty {
+        resolver.policy.instances = part.instances
+        resolver.instanceNetworks = part.networks
+        resolver.instanceAddresses = part.addresses
+      } else {
+        resolver.policy.instances += part.instances
+        resolver.instanceNetworks += part.networks
+        resolver.instanceAddresses += part.addresses
+      }
+    }
   }
 
-  private mutating func resolve(instance index: Int, _ entry: Declaration) {
+  /// Instances, and what the policy does not say itself of each.
+  private struct Instances {
+    var instances: [Instance] = []
+    var networks: [NetworkReference] = []
+    /// With the instance as owner.
+    var addresses: [OwnedAddresses] = []
+  }
+
+  private mutating func instances(_ indices: Range<Int>) -> Instances {
+    var result = Instances()
+    let room = indices.lowerBound == 0 ? declarations.instances.count : indices.count
+    result.instances.reserveCapacity(room)
+    result.networks.reserveCapacity(room)
+    result.addresses.reserveCapacity(room * 2)
+    for index in indices { resolve(instance: index, declarations.instances[index], into: &result) }
+    return result
+  }
+
+  private mutating func resolve(instance index: Int, _ entry: Declaration, into result: inout Instances) {
     let tree = trees[entry.tree]
     let name = tree.text(entry.key)
     let range = tree.range(entry.key)
@@ -24,7 +52,7 @@ extension Resolver {
     var groupsNode: SyntaxNode?
     let example = "web-1: {addresses: 10.0.0.1, groups: web}"
     for (key, value) in entries(entry.value, in: tree, of: "an instance", example: example) {
-      guard let word = self.key(key, in: tree, of: "an instance", words.instance) else {
+      guard let word = self.key(key, in: tree, of: "an instance", as: InstanceKey.self) else {
         isDoubtful = true
         continue
       }
@@ -32,7 +60,7 @@ extension Resolver {
       case .addresses:
         hasAddresses = true
         if isFilled(value, in: tree, key: key, help: "write the instance's private addresses") {
-          addresses = instanceAddresses(value, in: tree, of: index, entry)
+          addresses = instanceAddresses(value, in: tree, of: index, entry, into: &result)
         }
       case .groups:
         groupsNode = value
@@ -47,11 +75,11 @@ extension Resolver {
       if !hasAddresses { reportNeeded("addresses", of: name, at: range) }
       if groupsNode == nil { reportNeeded("groups", of: name, at: range) }
     }
-    policy.instances.append(
+    result.networks.append(network(of: name, groups, groupsNode.map { tree.range($0) } ?? range))
+    result.instances.append(
       Instance(
         name: name, addresses: addresses, groups: groups, interface: interface,
         publicAddresses: publicAddresses, description: description, range: range))
-    instanceNetworks.append(network(of: index, groups, groupsNode.map { tree.range($0) } ?? range))
   }
 
   private mutating func reportNeeded(_ key: String, of name: String, at range: SourceRange) {
@@ -62,15 +90,15 @@ extension Resolver {
   }
 
   private mutating func instanceAddresses(
-    _ node: SyntaxNode, in tree: SyntaxTree, of index: Int, _ entry: Declaration
+    _ node: SyntaxNode, in tree: SyntaxTree, of index: Int, _ entry: Declaration, into result: inout Instances
   ) -> AddressSet {
-    let start = instanceAddresses.count
+    let start = result.addresses.count
     for item in items(node, in: tree, of: "addresses") {
       guard case .addresses(let range) = peer(item, in: tree, at: .prefixes("addresses")) else { continue }
-      instanceAddresses.append(OwnedAddresses(addresses: range, owner: Int32(index), range: tree.range(item)))
+      result.addresses.append(OwnedAddresses(addresses: range, owner: Int32(index), range: tree.range(item)))
     }
-    let addresses = AddressSet(instanceAddresses[start...].lazy.map(\.addresses))
-    if !entry.isValid { instanceAddresses.removeSubrange(start...) }
+    let addresses = AddressSet(result.addresses[start...].lazy.map(\.addresses))
+    if !entry.isValid { result.addresses.removeSubrange(start...) }
     return addresses
   }
 
@@ -81,7 +109,7 @@ extension Resolver {
       let definition = tree.withUTF8(item) { peerNames[$0] }
       if let definition, definition.kind == .group {
         let group = definition.index
-        if groups.isEmpty { groups = self.groups(group) } else if !groups.contains(group) { groups.append(group) }
+        if groups.isEmpty { groups = alone(group) } else if !groups.contains(group) { groups.append(group) }
         continue
       }
       let name = tree.text(item)
@@ -100,7 +128,7 @@ extension Resolver {
   }
 
   /// The network of all of an instance's groups, which are named at `range`.
-  private mutating func network(of instance: Int, _ groups: [Int], _ range: SourceRange) -> NetworkReference {
+  private mutating func network(of instance: String, _ groups: [Int], _ range: SourceRange) -> NetworkReference {
     guard let first = groups.first else { return .unknown }
     if groups.contains(where: { groupNetworks[$0] == .unknown }) { return .unknown }
     let network = groupNetworks[first]
@@ -108,7 +136,7 @@ extension Resolver {
     let (one, two) = (policy.groups[first], policy.groups[other])
     report(
       .error, .crossingNetworks,
-      "the instance \(quoted(policy.instances[instance].name)) is in groups of two networks: \(quoted(one.name)) is in \(words(network)), \(quoted(two.name)) in \(words(groupNetworks[other]))",
+      "the instance \(quoted(instance)) is in groups of two networks: \(quoted(one.name)) is in \(words(network)), \(quoted(two.name)) in \(words(groupNetworks[other]))",
       at: range,
       help: "all groups of an instance are in one network; write two instances",
       notes: [

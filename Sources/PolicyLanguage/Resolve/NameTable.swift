@@ -3,7 +3,7 @@ import Glibc
 /// A dictionary from names as bytes to small values, without a string for each look-up.
 ///
 /// Open addressing with randomly seeded hashes, so that no choice of names makes it slow. Nothing iterates it.
-struct NameTable<Value> {
+struct NameTable<Value: Sendable>: Sendable {
   private struct Entry {
     var start: UInt32
     var count: UInt32
@@ -24,9 +24,13 @@ struct NameTable<Value> {
   private var slots = [Slot](repeating: .free, count: 16)
   private let hash = TextHash()
 
+  /// The value of a name. It changes nothing, and is `mutating` since the compiler would else copy the table for each look-up
+  /// from within a closure, and count a reference to each of its arrays.
   subscript(name: ScalarBytes) -> Value? {
-    let entry = slots[slot(of: name, hash: hash(name))].entry
-    return entry < 0 ? nil : entries[Int(entry)].value
+    mutating get {
+      let entry = slots[slot(of: name, hash: hash(name))].entry
+      return entry < 0 ? nil : entries[Int(entry)].value
+    }
   }
 
   /// Adds a name; if it is there already, nothing changes.

@@ -7,7 +7,7 @@ extension Resolver {
     for entry in declarations.options {
       let tree = trees[entry.tree]
       for (key, value) in entries(entry.value, in: tree, of: "`options`", example: "options: {unmanaged: drop}") {
-        guard let word = self.key(key, in: tree, of: "`options`", words.option) else { continue }
+        guard let word = self.key(key, in: tree, of: "`options`", as: OptionKey.self) else { continue }
         resolve(option: word, value, in: tree)
       }
     }
@@ -36,7 +36,7 @@ extension Resolver {
     var nodes = FlowNodes()
     var service: FlowNodes.Entry?
     for (key, value) in entries(node, in: tree, of: what, example: "{from: 10.0.0.1, to: any, service: ssh}") {
-      switch self.key(key, in: tree, of: what, words.keep) {
+      switch self.key(key, in: tree, of: what, as: KeepKey.self) {
       case .from: nodes.from = (key, value)
       case .to: nodes.to = (key, value)
       case .service: service = (key, value)

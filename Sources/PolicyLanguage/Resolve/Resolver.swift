@@ -8,7 +8,8 @@ struct Resolver {
   let trees: [SyntaxTree]
   /// Whether text is missing that may define what seems unknown.
   let isIncomplete: Bool
-  let words = Words()
+  /// Fewer entries than this are resolved on one thread.
+  let leastForHalves: Int
 
   var policy = Policy()
   var diagnostics: [Diagnostic] = []
@@ -43,7 +44,8 @@ struct Resolver {
   /// The same of own ends that join prefix lists: this many ranges.
   var ownRangesLeft = 1 << 22
 
-  init(trees: [SyntaxTree], isIncomplete: Bool) {
+  init(trees: [SyntaxTree], isIncomplete: Bool, halvesFrom leastForHalves: Int) {
+    self.leastForHalves = leastForHalves
     self.trees = trees
     self.isIncomplete = isIncomplete
     for (name, terms) in BuiltInServices.all {
@@ -69,17 +71,58 @@ struct Resolver {
     hostBitWarnings.finish(into: &diagnostics)
   }
 
+  // MARK: - Halves
+
+  /// Does some work in two halves at once, where it is much.
+  ///
+  /// Each half goes on from the same state. What the second one leaves is as if it had gone on from the first's, as long as it has
+  /// nothing to report and they stay within the limits together; where it isn't so, it is done once more, behind the first.
+  /// - Parameters:
+  ///   - work: Gives the results for some of `count` things, and changes nothing of the resolver but reports and limits.
+  ///   - take: Takes over the results, in order.
+  mutating func inHalves<Part: Sendable>(
+    _ count: Int, _ work: @Sendable (inout Resolver, Range<Int>) -> Part, taking take: (inout Resolver, consuming Part) -> Void
+  ) {
+    guard count >= leastForHalves else { return take(&self, work(&self, 0..<count)) }
+    let state = self
+    let middle = count / 2
+    @Sendable func half(_ range: Range<Int>) -> (resolver: Resolver, part: Part) {
+      var resolver = state
+      let part = work(&resolver, range)
+      return (resolver, part)
+    }
+    let (first, second) = concurrently({ half(0..<middle) }, { half(middle..<count) })
+    self = first.resolver
+    let isTaken = spend(second.resolver, from: state)
+    take(&self, first.part)
+    take(&self, isTaken ? second.part : work(&self, middle..<count))
+  }
+
+  /// Takes over what another resolver has spent since it had a state; false, without a change, if that is more than there is, or
+  /// if it has anything to say.
+  private mutating func spend(_ other: Resolver, from state: Resolver) -> Bool {
+    let services = serviceTermsLeft - (state.serviceTermsLeft - other.serviceTermsLeft)
+    let ranges = ownRangesLeft - (state.ownRangesLeft - other.ownRangesLeft)
+    guard other.diagnostics.count == state.diagnostics.count, other.hostBitWarnings == state.hostBitWarnings,
+      services > 0, ranges > 0
+    else { return false }
+    serviceTermsLeft = services
+    ownRangesLeft = ranges
+    return true
+  }
+
   // MARK: - Lists of one
 
-  /// `[.group(group)]`.
-  mutating func peers(_ group: Int) -> [Peer] {
+  /// A list of one peer.
+  mutating func alone(_ peer: Peer) -> [Peer] {
+    guard case .group(let group) = peer else { return [peer] }
     if singlePeers.isEmpty { singlePeers = [[Peer]](repeating: [], count: declarations.groups.count) }
-    if singlePeers[group].isEmpty { singlePeers[group] = [.group(group)] }
+    if singlePeers[group].isEmpty { singlePeers[group] = [peer] }
     return singlePeers[group]
   }
 
-  /// `[group]`.
-  mutating func groups(_ group: Int) -> [Int] {
+  /// A list of one group.
+  mutating func alone(_ group: Int) -> [Int] {
     if singleGroups.isEmpty { singleGroups = [[Int]](repeating: [], count: declarations.groups.count) }
     if singleGroups[group].isEmpty { singleGroups[group] = [group] }
     return singleGroups[group]
@@ -117,10 +160,18 @@ struct Definition {
     var words: String { self == .instance ? "an \(rawValue)" : "a \(rawValue)" }
   }
 
-  var kind: Kind
+  let kind: Kind
+  private let number: Int32
+  let range: SourceRange
+
+  init(kind: Kind, index: Int, range: SourceRange) {
+    self.kind = kind
+    number = Int32(index)
+    self.range = range
+  }
+
   /// Index into the policy's array and the declarations of the kind.
-  var index: Int
-  var range: SourceRange
+  var index: Int { Int(number) }
 }
 
 /// The network that a group or an instance is in.
@@ -139,7 +190,7 @@ struct GroupRules {
 }
 
 /// Warnings of bits beyond a prefix's length: twenty are shown, the rest is counted.
-struct HostBitWarnings {
+struct HostBitWarnings: Equatable {
   static let shown = 20
   private var count = 0
   private var firstHidden: SourceRange?

@@ -4,16 +4,31 @@ import PacketSpace
 /// The rules of groups.
 extension Resolver {
   mutating func resolveRules() {
-    for index in policy.groups.indices {
+    var index = 0
+    inHalves(policy.groups.count) {
+      $0.rules(of: $1)
+    } taking: { resolver, rules in
+      for rules in rules {
+        resolver.policy.groups[index].ingress = rules.ingress
+        resolver.policy.groups[index].egress = rules.egress
+        index += 1
+      }
+    }
+  }
+
+  /// The rules of some groups.
+  private mutating func rules(of groups: Range<Int>) -> [(ingress: [Rule], egress: [Rule])] {
+    groups.map { index in
+      var both: (ingress: [Rule], egress: [Rule]) = ([], [])
       for direction in Direction.allCases {
         guard let node = direction == .ingress ? groupRules[index].ingress : groupRules[index].egress else { continue }
         let tree = trees[groupRules[index].tree]
         let key = direction.rawValue
         let example = "- \(direction.example)"
         var rules: [Rule] = []
-        let nodes = elements(node, in: tree, of: "`\(key)`", example: example)
-        rules.append(addingCapacity: tree.count(node)) { rules in
-          for rule in nodes { resolve(rule: rule, in: tree, of: index, direction, into: &rules) }
+        rules.reserveCapacity(tree.count(node))
+        for rule in elements(node, in: tree, of: "`\(key)`", example: example) {
+          resolve(rule: rule, in: tree, of: index, direction, into: &rules)
         }
         if policy.groups[index].isExternal, !tree.isEmpty(node) {
           report(
@@ -22,8 +37,9 @@ extension Resolver {
             at: firstLine(tree.elements(node).first { _ in true } ?? node, in: tree),
             help: "remove the rules, or `external`")
         }
-        if direction == .ingress { policy.groups[index].ingress = rules } else { policy.groups[index].egress = rules }
+        if direction == .ingress { both.ingress = rules } else { both.egress = rules }
       }
+      return both
     }
   }
 
@@ -33,14 +49,14 @@ extension Resolver {
   }
 
   private mutating func resolve(
-    rule node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction, into rules: inout OutputSpan<Rule>
+    rule node: SyntaxNode, in tree: SyntaxTree, of group: Int, _ direction: Direction, into rules: inout [Rule]
   ) {
     let what = direction.rule
     var nodes = FlowNodes()
     var priority: UInt8 = 1
     var description: String?
     for (key, value) in entries(node, in: tree, of: what, example: direction.example) {
-      guard let word = self.key(key, in: tree, of: what, words.rule) else {
+      guard let word = self.key(key, in: tree, of: what, as: RuleKey.self) else {
         nodes.isDoubtful = true
         continue
       }
@@ -120,8 +136,9 @@ extension Resolver {
         list.isUnsure = true
         continue
       }
+      let isWritten = if case .terms = reading { true } else { false }
       let added = self.terms(of: reading)
-      if warnsOfReplies, case .terms = reading { warnOfReplies(added, item, in: tree) }
+      if warnsOfReplies, isWritten { warnOfReplies(added, item, in: tree) }
       if added.isEmpty { list.isUnsure = true }
       list.add(item, FamilySet(added), hasPorts: added.allSatisfy(\.hasPorts))
       append(added, to: &terms, at: item, in: tree)
@@ -154,7 +171,7 @@ extension Resolver {
         continue
       }
       list.add(item, families(of: peer))
-      if peers.isEmpty, case .group(let group) = peer { peers = self.peers(group) } else { peers.append(peer) }
+      if peers.isEmpty { peers = alone(peer) } else { peers.append(peer) }
     }
     return peers
   }

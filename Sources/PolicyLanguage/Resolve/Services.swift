@@ -45,7 +45,7 @@ extension Resolver {
   }
 
   /// The terms of a reading; those of the policy's own services must be resolved.
-  func terms(of reading: ServiceReading) -> [ServiceTerm] {
+  func terms(of reading: consuming ServiceReading) -> [ServiceTerm] {
     switch reading {
     case .terms(let terms): terms
     case .own(let index): policy.services[index].terms

@@ -120,9 +120,17 @@ extension Resolver {
   }
 
   /// A key of the place, or nil after a report.
-  mutating func key<Word>(_ node: SyntaxNode, in tree: SyntaxTree, of what: String, _ table: WordTable<Word>) -> Word? {
-    if let word = tree.withUTF8(node, { table[$0] }) { return word }
-    if tree.isBroken(node) { return nil }
+  mutating func key<Word: Key>(
+    _ node: SyntaxNode, in tree: SyntaxTree, of what: String, as type: Word.Type = Word.self
+  ) -> Word? {
+    if let word = tree.withUTF8(node, { Word.table[$0] }) { return word }
+    if !tree.isBroken(node) { reportUnknownKey(node, in: tree, of: what, Word.table) }
+    return nil
+  }
+
+  private mutating func reportUnknownKey<Word: Key>(
+    _ node: SyntaxNode, in tree: SyntaxTree, of what: String, _ table: WordTable<Word>
+  ) {
     let text = tree.text(node)
     let ours = ForeignWords.key(text).filter(table.texts.contains)
     let known = "the keys of \(what) are \(table.texts.map { "`\($0)`" }.joined(separator: ", "))"
@@ -136,7 +144,6 @@ extension Resolver {
         .error, .unknownKey, "\(quoted(text)) is not a key of \(what)", at: tree.range(node),
         help: nearest.map { "did you mean `\($0)`?" } ?? known)
     }
-    return nil
   }
 }
 

@@ -1,6 +1,11 @@
 import Diagnostics
 
-/// The words of one place in the language, keys or values, found by their bytes.
+/// The keys of one place in the language.
+protocol Key: RawRepresentable, CaseIterable, Sendable where RawValue == String {
+  static var table: WordTable<Self> { get }
+}
+
+/// The words of one place in the language, found by their bytes.
 struct WordTable<Word: RawRepresentable & CaseIterable & Sendable>: Sendable where Word.RawValue == String {
   private let words: [(text: PackedWord, word: Word)]
 
@@ -35,13 +40,15 @@ struct PackedWord: Equatable {
   static func == (a: PackedWord, b: PackedWord) -> Bool { a.parts == b.parts }
 }
 
-enum TopLevelKey: String, CaseIterable {
+enum TopLevelKey: String, Key {
+  static let table = WordTable<TopLevelKey>()
   case version, options, networks
   case prefixLists = "prefix-lists"
   case services, groups, instances, expect
 }
 
-enum OptionKey: String, CaseIterable {
+enum OptionKey: String, Key {
+  static let table = WordTable<OptionKey>()
   case unmanaged
   case intraGroupEgress = "intra-group-egress"
   case exemptTo = "exempt-to"
@@ -51,27 +58,34 @@ enum OptionKey: String, CaseIterable {
   case keep
 }
 
-enum KeepKey: String, CaseIterable { case from, to, service }
+enum KeepKey: String, Key {
+  static let table = WordTable<KeepKey>()
+  case from, to, service
+}
 
-enum GroupKey: String, CaseIterable {
+enum GroupKey: String, Key {
+  static let table = WordTable<GroupKey>()
   case type
   case intraGroup = "intra-group"
   case members, external, network, environment, description, ingress, egress
 }
 
-enum RuleKey: String, CaseIterable {
+enum RuleKey: String, Key {
+  static let table = WordTable<RuleKey>()
   case allow, deny, from, to, priority
   case sourcePorts = "source-ports"
   case description
 }
 
-enum InstanceKey: String, CaseIterable {
+enum InstanceKey: String, Key {
+  static let table = WordTable<InstanceKey>()
   case addresses, groups, interface
   case publicAddresses = "public-addresses"
   case description
 }
 
-enum ExpectKey: String, CaseIterable {
+enum ExpectKey: String, Key {
+  static let table = WordTable<ExpectKey>()
   case allow, deny, from, to
   case exceptFrom = "except-from"
   case exceptTo = "except-to"
@@ -80,17 +94,6 @@ enum ExpectKey: String, CaseIterable {
 }
 
 enum ExternalWord: String, CaseIterable { case `true`, `false` }
-
-/// One word table for each place.
-struct Words: Sendable {
-  let topLevel = WordTable<TopLevelKey>()
-  let option = WordTable<OptionKey>()
-  let keep = WordTable<KeepKey>()
-  let group = WordTable<GroupKey>()
-  let rule = WordTable<RuleKey>()
-  let instance = WordTable<InstanceKey>()
-  let expect = WordTable<ExpectKey>()
-}
 
 /// Words of cloud consoles, their APIs and other firewalls, and ours for the same.
 ///
