@@ -25,98 +25,120 @@ public struct DiagramBudgetExceeded: Error, Sendable {
 public struct DiagramStore: Sendable {
   private struct Node {
     var axis: PacketAxis
-    var firstEdge: Int
-    var count: Int
+    /// Of all that it holds.
+    var hash: UInt32
+    var firstEdge: Int32
+    var count: Int32
+
+    var edges: Range<Int> { Int(firstEdge)..<Int(firstEdge + count) }
+  }
+
+  /// One edge: the values up to `upper` lead to `child`.
+  private struct Edge: Equatable {
+    // in halves it takes 24 bytes, and whole 32
+    private var high: UInt64
+    private var low: UInt64
+    var child: Int32
+
+    init(upper: UInt128, child: Int32) {
+      high = UInt64(truncatingIfNeeded: upper >> 64)
+      low = UInt64(truncatingIfNeeded: upper)
+      self.child = child
+    }
+
+    var upper: UInt128 { UInt128(high) << 64 | UInt128(low) }
+    var hash: UInt64 { (low ^ high &* 31) &+ UInt64(UInt32(bitPattern: child)) &* 0xD6E8_FEB8_6659_FD93 }
   }
 
   private var nodes: [Node] = []
-  /// The upper ends of all nodes' edges, node by node, ascending; the last of a node is its axis' maximum.
-  private var uppers: [UInt128] = []
-  private var children: [Int32] = []
+  /// The edges of all nodes, node by node, ascending; the last of a node ends at its axis' maximum.
+  private var edges: [Edge] = []
   /// Open addressing by the hash of a node's content; -1 is free. Its size is a power of two.
   private var table: [Int32]
   /// Past this many nodes, or eight times as many edges, an operation throws.
   public let budget: Int
   /// Edges of the nodes that are being made, the innermost last: an operation pushes here and pops when it makes its node.
-  private var openUppers: [UInt128] = []
-  private var openChildren: [Int32] = []
+  private var openEdges: [Edge] = []
   private var results: OperationCache
 
   public init(budget: Int = 4_000_000) {
     self.budget = budget
-    table = [Int32](repeating: -1, count: 1024)
-    results = OperationCache()
+    table = [Int32](repeating: -1, count: DiagramStore.smallestTable)
+    results = OperationCache(count: DiagramStore.smallestTable)
   }
 
   /// How many nodes there are.
   public var count: Int { nodes.count }
 
+  /// Forgets all nodes, whose diagrams mean nothing from then on. What it took of memory serves the next ones.
+  public mutating func removeAll() {
+    nodes.removeAll(keepingCapacity: true)
+    edges.removeAll(keepingCapacity: true)
+    clearTable(DiagramStore.smallestTable)
+  }
+
   // MARK: - Making nodes
 
   /// Adds an edge to the node that is being made and whose edges begin at `base`: neighbours that lead to one place are one.
+  @inline(__always)
   private mutating func append(_ upper: UInt128, _ child: Int32, from base: Int) {
-    if openChildren.count > base, openChildren[openChildren.count - 1] == child {
-      openUppers[openUppers.count - 1] = upper
+    let last = openEdges.count - 1
+    if last >= base, openEdges[last].child == child {
+      openEdges[last] = Edge(upper: upper, child: child)
     } else {
-      openUppers.append(upper)
-      openChildren.append(child)
+      openEdges.append(Edge(upper: upper, child: child))
     }
   }
 
   /// The node of the edges from `base` on, which are popped.
   private mutating func make(_ axis: PacketAxis, from base: Int) throws(DiagramBudgetExceeded) -> Int32 {
-    let count = openChildren.count - base
-    defer {
-      openUppers.removeLast(count)
-      openChildren.removeLast(count)
-    }
-    if count == 1 { return openChildren[base] }
-    let hash = DiagramStore.hash(axis, openUppers, openChildren, base, count)
-    var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
+    defer { openEdges.removeLast(openEdges.count - base) }
+    let count = openEdges.count - base
+    if count == 1 { return openEdges[base].child }
+    let hash = hashOfOpen(axis, base)
+    var place = Int(hash) & (table.count - 1)
     while table[place] >= 0 {
       let node = nodes[Int(table[place])]
-      if node.axis == axis, node.count == count, isEqual(node, base) { return table[place] }
+      if node.hash == hash, node.axis == axis, node.count == count, isOpen(node, base) { return table[place] }
       place = (place + 1) & (table.count - 1)
     }
-    if nodes.count >= budget || uppers.count >= budget * 8 { throw DiagramBudgetExceeded(nodes: budget) }
+    if nodes.count >= budget || edges.count >= budget * 8 { throw DiagramBudgetExceeded(nodes: budget) }
     let id = Int32(nodes.count)
     table[place] = id
-    nodes.append(Node(axis: axis, firstEdge: uppers.count, count: count))
-    uppers.append(contentsOf: openUppers[base...])
-    children.append(contentsOf: openChildren[base...])
-    if nodes.count * 2 > table.count { rehash() }
+    nodes.append(Node(axis: axis, hash: hash, firstEdge: Int32(edges.count), count: Int32(count)))
+    edges.append(contentsOf: openEdges[base...])
+    if nodes.count * 2 > table.count { growTable() }
     return id
   }
 
-  private func isEqual(_ node: Node, _ base: Int) -> Bool {
-    for i in 0..<node.count
-    where uppers[node.firstEdge + i] != openUppers[base + i] || children[node.firstEdge + i] != openChildren[base + i] {
-      return false
-    }
+  /// Whether the node has the edges from `base` on.
+  private func isOpen(_ node: Node, _ base: Int) -> Bool {
+    let first = Int(node.firstEdge)
+    for i in 0..<Int(node.count) where edges[first + i] != openEdges[base + i] { return false }
     return true
   }
 
-  private mutating func rehash() {
-    table = [Int32](repeating: -1, count: table.count * 2)
+  private func hashOfOpen(_ axis: PacketAxis, _ base: Int) -> UInt32 {
+    var hash = UInt64(axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
+    for edge in openEdges[base...] { hash = DiagramStore.mix(hash, edge.hash) }
+    return UInt32(truncatingIfNeeded: hash)
+  }
+
+  private static let smallestTable = 1024
+
+  private mutating func clearTable(_ count: Int) {
+    table.removeAll(keepingCapacity: true)
+    table.append(contentsOf: repeatElement(-1, count: count))
+    results.resize(to: count)
+  }
+
+  private mutating func growTable() {
+    clearTable(table.count * 2)
     for (id, node) in nodes.enumerated() {
-      let hash = DiagramStore.hash(node.axis, uppers, children, node.firstEdge, node.count)
-      var place = Int(truncatingIfNeeded: hash) & (table.count - 1)
+      var place = Int(node.hash) & (table.count - 1)
       while table[place] >= 0 { place = (place + 1) & (table.count - 1) }
       table[place] = Int32(id)
     }
-    results.grow(to: table.count)
-  }
-
-  private static func hash(
-    _ axis: PacketAxis, _ uppers: [UInt128], _ children: [Int32], _ start: Int, _ count: Int
-  ) -> UInt64 {
-    var hash = UInt64(axis.rawValue) &+ 0x9E37_79B9_7F4A_7C15
-    for i in start..<start + count {
-      let upper = uppers[i]
-      hash = mix(hash, UInt64(truncatingIfNeeded: upper) ^ UInt64(truncatingIfNeeded: upper >> 64) &* 31)
-      hash = mix(hash, UInt64(UInt32(bitPattern: children[i])))
-    }
-    return hash
   }
 
   fileprivate static func mix(_ hash: UInt64, _ value: UInt64) -> UInt64 {
@@ -126,25 +148,33 @@ public struct DiagramStore: Sendable {
 
   // MARK: - Walking one axis
 
-  /// The edges of a function on an axis that is not behind its own: its node's, or one edge to itself.
+  /// An edge of a function on an axis that is not behind its own: of its node, or one edge to itself.
   private struct Cursor {
-    var edge: Int
-    let end: Int
-    let whole: Int32
-    let isSplit: Bool
-
-    func upper(_ store: borrowing DiagramStore, _ maximum: UInt128) -> UInt128 { isSplit ? store.uppers[edge] : maximum }
-    func child(_ store: borrowing DiagramStore) -> Int32 { isSplit ? store.children[edge] : whole }
+    var upper: UInt128
+    var child: Int32
+    /// Where the next edge stands; it counts for nothing behind the last.
+    var next: Int
   }
 
   private func axis(_ id: Int32) -> PacketAxis? { id < 0 ? nil : nodes[Int(id)].axis }
 
+  /// Behind all others for a decision.
+  private func order(_ id: Int32) -> PacketAxis { id < 0 ? .destination : nodes[Int(id)].axis }
+
+  /// The first edge.
   private func cursor(_ id: Int32, _ axis: PacketAxis) -> Cursor {
     if id >= 0, nodes[Int(id)].axis == axis {
-      let node = nodes[Int(id)]
-      return Cursor(edge: node.firstEdge, end: node.firstEdge + node.count, whole: id, isSplit: true)
+      let first = Int(nodes[Int(id)].firstEdge)
+      return Cursor(upper: edges[first].upper, child: edges[first].child, next: first + 1)
     }
-    return Cursor(edge: 0, end: 1, whole: id, isSplit: false)
+    return Cursor(upper: axis.maximum, child: id, next: 0)
+  }
+
+  /// Goes on to the next edge, which must be there.
+  @inline(__always)
+  private func advance(_ cursor: inout Cursor) {
+    let edge = edges[cursor.next]
+    cursor = Cursor(upper: edge.upper, child: edge.child, next: cursor.next + 1)
   }
 
   // MARK: - Operations
@@ -164,37 +194,38 @@ public struct DiagramStore: Sendable {
     if depth == conditions.count || top == bottom { return top }
     if let known = results.find(top, bottom, depth) { return known }
     let condition = conditions[depth]
-    let axis = min(condition.axis, min(self.axis(top) ?? .destination, self.axis(bottom) ?? .destination))
-    let base = openChildren.count
+    let axis = min(condition.axis, order(top), order(bottom))
+    let maximum = axis.maximum
+    let base = openEdges.count
     var a = cursor(top, axis)
     var b = cursor(bottom, axis)
     if axis < condition.axis {
       while true {
-        let upper = min(a.upper(self, axis.maximum), b.upper(self, axis.maximum))
-        append(upper, try overlay(conditions, depth, a.child(self), b.child(self)), from: base)
-        if upper == axis.maximum { break }
-        if a.upper(self, axis.maximum) == upper { a.edge += 1 }
-        if b.upper(self, axis.maximum) == upper { b.edge += 1 }
+        let upper = min(a.upper, b.upper)
+        append(upper, try overlay(conditions, depth, a.child, b.child), from: base)
+        if upper == maximum { break }
+        if a.upper == upper { advance(&a) }
+        if b.upper == upper { advance(&b) }
       }
     } else {
       let intervals = condition.values.intervals
       var next = 0
       var lower: UInt128 = 0
       while true {
-        var upper = b.upper(self, axis.maximum)
+        var upper = b.upper
         let isIn = next < intervals.count && intervals[next].lower <= lower
         if isIn {
-          upper = min(upper, min(a.upper(self, axis.maximum), intervals[next].upper))
-          append(upper, try overlay(conditions, depth + 1, a.child(self), b.child(self)), from: base)
+          upper = min(upper, a.upper, intervals[next].upper)
+          append(upper, try overlay(conditions, depth + 1, a.child, b.child), from: base)
         } else {
           if next < intervals.count { upper = min(upper, intervals[next].lower - 1) }
-          append(upper, b.child(self), from: base)
+          append(upper, b.child, from: base)
         }
-        if upper == axis.maximum { break }
+        if upper == maximum { break }
         lower = upper + 1
         if next < intervals.count, intervals[next].upper < lower { next += 1 }
-        while a.isSplit, a.upper(self, axis.maximum) < lower { a.edge += 1 }
-        while b.isSplit, b.upper(self, axis.maximum) < lower { b.edge += 1 }
+        while a.upper < lower { advance(&a) }
+        while b.upper < lower { advance(&b) }
       }
     }
     let result = try make(axis, from: base)
@@ -214,7 +245,7 @@ public struct DiagramStore: Sendable {
   public mutating func switching(
     _ axis: PacketAxis, _ pieces: some Sequence<(Interval, Diagram)>, otherwise: Diagram
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    let base = openChildren.count
+    let base = openEdges.count
     var lower: UInt128 = 0
     var isFull = false
     for (interval, child) in pieces {
@@ -276,16 +307,17 @@ public struct DiagramStore: Sendable {
   private mutating func apply(_ operation: Operation, _ a: Int32, _ b: Int32) throws(DiagramBudgetExceeded) -> Int32 {
     if let result = operation.shortcut(a, b) { return result }
     if let known = results.find(a, b, 0) { return known }
-    let axis = min(self.axis(a) ?? .destination, self.axis(b) ?? .destination)
-    let base = openChildren.count
+    let axis = min(order(a), order(b))
+    let maximum = axis.maximum
+    let base = openEdges.count
     var first = cursor(a, axis)
     var second = cursor(b, axis)
     while true {
-      let upper = min(first.upper(self, axis.maximum), second.upper(self, axis.maximum))
-      append(upper, try apply(operation, first.child(self), second.child(self)), from: base)
-      if upper == axis.maximum { break }
-      if first.upper(self, axis.maximum) == upper { first.edge += 1 }
-      if second.upper(self, axis.maximum) == upper { second.edge += 1 }
+      let upper = min(first.upper, second.upper)
+      append(upper, try apply(operation, first.child, second.child), from: base)
+      if upper == maximum { break }
+      if first.upper == upper { advance(&first) }
+      if second.upper == upper { advance(&second) }
     }
     let result = try make(axis, from: base)
     results.store(a, b, 0, result)
@@ -300,13 +332,13 @@ public struct DiagramStore: Sendable {
     while id >= 0 {
       let node = nodes[Int(id)]
       let value = packet[node.axis]
-      var low = node.firstEdge
-      var high = node.firstEdge + node.count - 1
+      var low = node.edges.lowerBound
+      var high = node.edges.upperBound - 1
       while low < high {
         let middle = (low + high) / 2
-        if uppers[middle] < value { low = middle + 1 } else { high = middle }
+        if edges[middle].upper < value { low = middle + 1 } else { high = middle }
       }
-      id = children[low]
+      id = edges[low].child
     }
     return Int(-1 - id)
   }
@@ -317,9 +349,9 @@ public struct DiagramStore: Sendable {
     let node = nodes[Int(diagram.id)]
     var lower: UInt128 = 0
     var result: [(values: Interval, child: Diagram)] = []
-    for i in node.firstEdge..<node.firstEdge + node.count {
-      result.append((Interval(lower, uppers[i]), Diagram(id: children[i])))
-      if uppers[i] < node.axis.maximum { lower = uppers[i] + 1 }
+    for edge in edges[node.edges] {
+      result.append((Interval(lower, edge.upper), Diagram(id: edge.child)))
+      if edge.upper < node.axis.maximum { lower = edge.upper + 1 }
     }
     return (node.axis, result)
   }
@@ -336,8 +368,15 @@ private struct OperationCache: Sendable {
     var result: Int32 = 0
   }
 
-  private var entries = [Entry](repeating: Entry(), count: 256)
+  private var entries: [Entry]
+  /// One less than how many of the entries are in use, a power of two.
+  private var mask: Int
   private var operation: UInt32 = 0
+
+  init(count: Int) {
+    entries = [Entry](repeating: Entry(), count: count)
+    mask = count - 1
+  }
 
   /// Forgets everything: results belong to one operation.
   mutating func beginOperation() {
@@ -348,13 +387,14 @@ private struct OperationCache: Sendable {
     }
   }
 
-  mutating func grow(to count: Int) {
+  mutating func resize(to count: Int) {
     if count > entries.count { entries = [Entry](repeating: Entry(), count: count) }
+    mask = count - 1
   }
 
   private func place(_ a: Int32, _ b: Int32, _ depth: Int) -> Int {
     let pair = UInt64(UInt32(bitPattern: a)) << 32 | UInt64(UInt32(bitPattern: b))
-    return Int(truncatingIfNeeded: DiagramStore.mix(pair, UInt64(depth) &+ 0x9E37_79B9_7F4A_7C15)) & (entries.count - 1)
+    return Int(truncatingIfNeeded: DiagramStore.mix(pair, UInt64(depth) &+ 0x9E37_79B9_7F4A_7C15)) & mask
   }
 
   func find(_ a: Int32, _ b: Int32, _ depth: Int) -> Int32? {
