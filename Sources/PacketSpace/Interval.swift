@@ -32,6 +32,8 @@ public struct IntervalSet: Hashable, Sendable {
 
   public init() { intervals = [] }
 
+  public init(_ interval: Interval) { intervals = [interval] }
+
   /// The union of the intervals, which may overlap and stand in any order.
   @inlinable
   public init(_ unsorted: some Sequence<Interval>) {
@@ -96,17 +98,19 @@ public struct IntervalSet: Hashable, Sendable {
   }
 
   public func intersection(_ other: IntervalSet) -> IntervalSet {
-    var result: [Interval] = []
+    if intervals == other.intervals { return self }
+    // no two pieces touch, since neighbours are joined in both
+    var result = IntervalSet()
     // of a long set little counts where the other is short
     var i = other.intervals.first.map { firstPlace(endingFrom: $0.lower) } ?? 0
     var j = intervals.first.map { other.firstPlace(endingFrom: $0.lower) } ?? 0
     while i < intervals.count, j < other.intervals.count {
       let a = intervals[i]
       let b = other.intervals[j]
-      if a.overlaps(b) { result.append(Interval(max(a.lower, b.lower), min(a.upper, b.upper))) }
+      if a.overlaps(b) { result.intervals.append(Interval(max(a.lower, b.lower), min(a.upper, b.upper))) }
       if a.upper < b.upper { i += 1 } else { j += 1 }
     }
-    return IntervalSet(result)
+    return result
   }
 
   public func subtracting(_ other: IntervalSet) -> IntervalSet {

@@ -14,17 +14,22 @@ public struct RulesetDiagrams: Sendable {
     case other
   }
 
-  private let chains: [String: Chain]
+  private let chains: [Chain]
+  /// Where the chain of a name stands.
+  private let places: [String: Int]
   private let sets: [String: NamedSet]
   private let maps: [String: VerdictMap]
-  /// What chains are taken to do; a table of its own, so that a copy of this value copies nothing.
+  /// What chains are taken to do.
   private var assumed: [String: Diagram] = [:]
-  private var known: [String: Diagram] = [:]
+  /// What chains do, as far as they have been walked.
+  private var known: [Diagram?]
   /// What is known of the packets that are asked about: their addresses at one end.
   private var given: (axis: PacketAxis, addresses: [IPFamily: IntervalSet])?
 
   public init(_ ruleset: Ruleset) {
-    chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
+    chains = ruleset.chains
+    places = Dictionary(ruleset.chains.enumerated().map { ($1.name, $0) }) { first, _ in first }
+    known = Array(repeating: nil, count: chains.count)
     sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
     maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
   }
@@ -35,7 +40,7 @@ public struct RulesetDiagrams: Sendable {
     var result = self
     result.given = (axis, addresses)
     result.assumed = [:]
-    result.known = [:]
+    result.known = Array(repeating: nil, count: chains.count)
     return result
   }
 
@@ -44,13 +49,13 @@ public struct RulesetDiagrams: Sendable {
 
   /// What comes of a packet that enters the chain of this name. A chain that isn't there is `unknown` for every packet.
   public mutating func chain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
-    if let diagram = assumed[name] ?? known[name] { return diagram }
+    if let diagram = assumed[name] { return diagram }
+    guard let place = places[name] else { return .leaf(Outcome.unknown.rawValue) }
+    if let diagram = known[place] { return diagram }
     // a ruleset that was read may have a loop, which the kernel would have refused: it ends here
-    known[name] = .leaf(Outcome.unknown.rawValue)
-    guard let chain = chains[name] else { return known[name]! }
-    var result = Diagram.leaf(Outcome.returns.rawValue)
-    for rule in chain.rules.reversed() { result = try self.rule(rule, [PacketBox()], then: result, [:], in: &store) }
-    known[name] = result
+    known[place] = .leaf(Outcome.unknown.rawValue)
+    let result = try rules(of: chains[place], for: PacketBox(), in: &store)
+    known[place] = result
     return result
   }
 
@@ -63,29 +68,40 @@ public struct RulesetDiagrams: Sendable {
   public mutating func baseChain(
     _ name: String, found: [String: Verdict?] = [:], of box: PacketBox = PacketBox(), in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    guard let chain = chains[name] else { return .leaf(Outcome.unknown.rawValue) }
+    guard let place = places[name] else { return .leaf(Outcome.unknown.rawValue) }
+    let chain = chains[place]
     let policy: Outcome = chain.base?.policy == .drop ? .drop : .accept
-    var result = Diagram.leaf(Outcome.returns.rawValue)
-    for rule in chain.rules.reversed() { result = try self.rule(rule, [box], then: result, found, in: &store) }
+    let result = try rules(of: chain, for: box, found, in: &store)
     return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
-  /// A rule for some packets, and `rest` for those of them that go on behind it.
-  private mutating func rule(
-    _ rule: Rule, _ packets: [PacketBox], then rest: Diagram, _ found: [String: Verdict?], in store: inout DiagramStore
+  /// What a chain's rules do with the packets of a box.
+  private mutating func rules(
+    of chain: Chain, for box: PacketBox, _ found: [String: Verdict?] = [:], in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    var boxes = packets
+    var result = Diagram.leaf(Outcome.returns.rawValue)
+    for index in chain.rules.indices.reversed() {
+      result = try rule(chain.rules[index].expressions[...], box, then: result, found, in: &store)
+    }
+    return result
+  }
+
+  /// A rule for the packets of a box, and `rest` for those of them that go on behind it.
+  private mutating func rule(
+    _ expressions: ArraySlice<Expression>, _ box: PacketBox, then rest: Diagram, _ found: [String: Verdict?],
+    in store: inout DiagramStore
+  ) throws(DiagramBudgetExceeded) -> Diagram {
+    var boxes = [box]
     var isUncertain = false
-    for (place, expression) in rule.expressions.enumerated() {
-      switch expression {
+    for place in expressions.indices {
+      switch expressions[place] {
       case .match(let match):
         if !isUncertain, let condition = try linkPairs(match, in: &store) {
           // the packets that match go on with the rest of the rule, and the others behind it
-          let tail = Rule(Array(rule.expressions[(place + 1)...]))
-          let matched = try self.rule(tail, packets, then: rest, found, in: &store)
+          let matched = try rule(expressions[(place + 1)...], box, then: rest, found, in: &store)
           return try overlay(boxes, store.choose(condition, matched, else: rest), on: rest, in: &store)
         }
-        boxes = PacketBox.intersect(boxes, self.packets(match))
+        narrow(&boxes, to: match)
         if boxes.isEmpty { return rest }
       case .log, .counter:
         break
@@ -102,7 +118,7 @@ public struct RulesetDiagrams: Sendable {
       }
     }
     // no verdict: every packet goes on, unless what isn't known here has one
-    let hasUnknown = rule.expressions.contains { if case .unknown = $0 { true } else { false } }
+    let hasUnknown = expressions.contains { if case .unknown = $0 { true } else { false } }
     return hasUnknown ? try overlay(boxes, .leaf(Outcome.unknown.rawValue), on: rest, in: &store) : rest
   }
 
@@ -233,14 +249,33 @@ public struct RulesetDiagrams: Sendable {
 
   // MARK: - Matches
 
-  private func packets(_ match: Match) -> [PacketBox] {
-    let boxes = packets(match.key, match.operand, isNegated: match.isNegated)
-    guard let given else { return boxes }
-    return boxes.compactMap { box in
-      guard let family = box[.family].intervals.first.flatMap({ IPFamily(rawValue: UInt8($0.lower)) }) else { return box }
-      let rest = box.given(given.axis, in: given.addresses[family] ?? IntervalSet())
-      return rest.isEmpty ? nil : rest
+  /// Narrows boxes to the packets that a match lets through.
+  private func narrow(_ boxes: inout [PacketBox], to match: Match) {
+    guard case .field(let field) = match.key, !match.isNegated else {
+      boxes = PacketBox.intersect(boxes, packets(match.key, match.operand, isNegated: match.isNegated))
+      return
     }
+    // the plain case makes no box in between
+    let values =
+      switch match.operand {
+      case .value(let interval): IntervalSet(interval)
+      case .anonymous(let own): IntervalSet(own.intervals)
+      case .named(let name): IntervalSet(sets[name]?.elements.intervals ?? [])
+      }
+    if let given, let (axis, family) = field.addressAxis, axis == given.axis {
+      // among packets that all have one of these addresses
+      let addresses = given.addresses[family] ?? IntervalSet()
+      let rest = values.intersection(addresses)
+      if rest == addresses, !rest.isEmpty {
+        for index in boxes.indices { boxes[index].narrow(.family, to: IntervalSet(Interval(UInt128(family.rawValue)))) }
+      } else {
+        for index in boxes.indices { field.narrow(&boxes[index], to: rest) }
+      }
+      boxes.removeAll { $0.isEmpty }
+      return
+    }
+    for index in boxes.indices { field.narrow(&boxes[index], to: values) }
+    boxes.removeAll { $0.isEmpty }
   }
 
   /// The packets that a match lets through: those that have the fields, and whose values are among the operand's, or, negated,
@@ -328,31 +363,42 @@ extension Field {
   /// The packets that have the field, with one of these values. What nft adds to a match by itself, such as the protocol in
   /// front of an ICMP type, is asked for as well.
   fileprivate func packets(_ values: IntervalSet) -> PacketBox {
-    if let (axis, family) = addressAxis { return PacketBox().narrowed(axis, toAddresses: values, of: family) }
+    var box = PacketBox()
+    narrow(&box, to: values)
+    return box
+  }
+
+  /// Narrows a box to those packets.
+  fileprivate func narrow(_ box: inout PacketBox, to values: IntervalSet) {
     switch self {
     case .nfproto:
       // 2 and 10 are the families' numbers in nft
       let families = [(UInt128(2), UInt128(4)), (10, 6)].filter { values.contains($0.0) }.map { Interval($0.1) }
-      return PacketBox().narrowed(.family, to: IntervalSet(families))
-    case .l4proto: return PacketBox().narrowed(.ipProtocol, to: values)
-    case .ipProtocol: return PacketBox().narrowed(.family, to: Interval(4)).narrowed(.ipProtocol, to: values)
-    case .sourcePort: return PacketBox().narrowed(.firstWord, to: values)
-    case .destinationPort: return PacketBox().narrowed(.secondWord, to: values)
-    case .icmpType:
-      return Field.icmp(4, 1).narrowed(.firstWord, to: IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
-    case .icmpv6Type:
-      return Field.icmp(6, 58).narrowed(.firstWord, to: IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
-    case .icmpCode: return Field.icmp(4, 1).narrowed(.firstWord, to: Field.codes(values))
-    case .icmpv6Code: return Field.icmp(6, 58).narrowed(.firstWord, to: Field.codes(values))
-    case .inputInterface: return PacketBox().narrowed(.inputLink, to: values)
-    case .outputInterface: return PacketBox().narrowed(.outputLink, to: values)
-    case .connectionState: return PacketBox().narrowed(.connectionState, to: values)
-    case .ipSource, .ipDestination, .ip6Source, .ip6Destination: preconditionFailure("addresses are above")
+      box.narrow(.family, to: IntervalSet(families))
+    case .l4proto: box.narrow(.ipProtocol, to: values)
+    case .ipProtocol:
+      box.narrow(.family, to: IntervalSet(Interval(4)))
+      box.narrow(.ipProtocol, to: values)
+    case .sourcePort: box.narrow(.firstWord, to: values)
+    case .destinationPort: box.narrow(.secondWord, to: values)
+    case .icmpType: Field.narrowICMP(&box, 4, 1, IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
+    case .icmpv6Type: Field.narrowICMP(&box, 6, 58, IntervalSet(values.intervals.flatMap { PacketAxis.types($0) }))
+    case .icmpCode: Field.narrowICMP(&box, 4, 1, Field.codes(values))
+    case .icmpv6Code: Field.narrowICMP(&box, 6, 58, Field.codes(values))
+    case .inputInterface: box.narrow(.inputLink, to: values)
+    case .outputInterface: box.narrow(.outputLink, to: values)
+    case .connectionState: box.narrow(.connectionState, to: values)
+    case .ipSource: box.narrow(.source, toAddresses: values, of: .ipv4)
+    case .ipDestination: box.narrow(.destination, toAddresses: values, of: .ipv4)
+    case .ip6Source: box.narrow(.source, toAddresses: values, of: .ipv6)
+    case .ip6Destination: box.narrow(.destination, toAddresses: values, of: .ipv6)
     }
   }
 
-  private static func icmp(_ family: UInt128, _ ipProtocol: UInt128) -> PacketBox {
-    PacketBox().narrowed(.family, to: Interval(family)).narrowed(.ipProtocol, to: Interval(ipProtocol))
+  private static func narrowICMP(_ box: inout PacketBox, _ family: UInt128, _ ipProtocol: UInt128, _ firstWords: IntervalSet) {
+    box.narrow(.family, to: IntervalSet(Interval(family)))
+    box.narrow(.ipProtocol, to: IntervalSet(Interval(ipProtocol)))
+    box.narrow(.firstWord, to: firstWords)
   }
 
   /// The first words of whatever type that have one of these codes.

@@ -10,7 +10,7 @@ public struct PacketBox: Hashable, Sendable {
 
   /// Narrows the box to the packets that are in `values` on `axis` as well.
   public mutating func narrow(_ axis: PacketAxis, to values: IntervalSet) {
-    if values.intervals == [Interval(0, axis.maximum)] { return }
+    if values.intervals.count == 1, values.intervals[0] == Interval(0, axis.maximum) { return }
     let at = conditions.firstIndex { $0.axis >= axis } ?? conditions.count
     if at < conditions.count, conditions[at].axis == axis {
       conditions[at].values = conditions[at].values.intersection(values)
@@ -26,31 +26,27 @@ public struct PacketBox: Hashable, Sendable {
     return result
   }
 
-  public func narrowed(_ axis: PacketAxis, to value: Interval) -> PacketBox { narrowed(axis, to: IntervalSet([value])) }
+  public func narrowed(_ axis: PacketAxis, to value: Interval) -> PacketBox { narrowed(axis, to: IntervalSet(value)) }
 
   /// The packets of `family` whose address on `axis`, source or destination, is in `addresses`.
   ///
   /// An IPv4 address fills a small part of the axis. What lies beyond goes with 255.255.255.255, so that sets which cover the
   /// family are everything and no question about addresses that there can't be makes two functions different.
-  public func narrowed(_ axis: PacketAxis, toAddresses addresses: IntervalSet, of family: IPFamily) -> PacketBox {
-    var intervals = addresses.intervals
-    if family == .ipv4, let last = intervals.last, last.upper == family.maximum {
+  public mutating func narrow(_ axis: PacketAxis, toAddresses addresses: IntervalSet, of family: IPFamily) {
+    narrow(.family, to: IntervalSet(Interval(UInt128(family.rawValue))))
+    if family == .ipv4, addresses.intervals.last?.upper == family.maximum {
+      var intervals = addresses.intervals
       intervals[intervals.count - 1].upper = axis.maximum
+      narrow(axis, to: IntervalSet(intervals))
+    } else {
+      narrow(axis, to: addresses)
     }
-    return narrowed(.family, to: Interval(UInt128(family.rawValue))).narrowed(axis, to: IntervalSet(intervals))
   }
 
-  /// The box as it is among packets that all have one of `values` on `axis`: without a condition there where all of these are in
-  /// it, and empty where none is.
-  public func given(_ axis: PacketAxis, in values: IntervalSet) -> PacketBox {
-    guard let at = conditions.firstIndex(where: { $0.axis == axis }) else { return self }
+  /// The packets of the box that `narrow` leaves.
+  public func narrowed(_ axis: PacketAxis, toAddresses addresses: IntervalSet, of family: IPFamily) -> PacketBox {
     var result = self
-    result.conditions[at].values = conditions[at].values.intersection(values)
-    if result.conditions[at].values.isEmpty {
-      result.isEmpty = true
-    } else if result.conditions[at].values == values {
-      result.conditions.remove(at: at)
-    }
+    result.narrow(axis, toAddresses: addresses, of: family)
     return result
   }
 

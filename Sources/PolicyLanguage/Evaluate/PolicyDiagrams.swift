@@ -19,8 +19,9 @@ public struct PolicyDiagrams: Sendable {
     var result = Diagram.leaf(label(.default(type), direction == .egress && type == .basic))
     var rules: [(rank: Int, group: Int, index: Int)] = []
     for group in groups {
-      for (index, rule) in policy.groups[group].rules(direction).enumerated() {
-        rules.append((Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1), group, index))
+      let own = policy.groups[group].rules(direction)
+      for index in own.indices {
+        rules.append((Int(own[index].priority) * 2 + (own[index].action == .deny ? 0 : 1), group, index))
       }
     }
     // the weakest first: each stands above those before it; of equals the first as written is the one to be named
@@ -55,13 +56,15 @@ public struct PolicyDiagrams: Sendable {
     }
     if rule.own == nil, rule.peers.contains(.any) { return services }
     let peers = policy.addresses(rule.peers)
-    return IPFamily.allCases.flatMap { family in
-      services.compactMap { service in
-        var box = service.narrowed(peer, toAddresses: peers[family], of: family)
-        if let narrowed = rule.own { box = box.narrowed(own, toAddresses: narrowed[family], of: family) }
-        return box.isEmpty ? nil : box
+    var result: [PacketBox] = []
+    for family in IPFamily.allCases where !peers[family].isEmpty {
+      for var box in services {
+        box.narrow(peer, toAddresses: peers[family], of: family)
+        if let narrowed = rule.own { box.narrow(own, toAddresses: narrowed[family], of: family) }
+        if !box.isEmpty { result.append(box) }
       }
     }
+    return result
   }
 
   /// The first packets of a claim's services between these addresses.
