@@ -74,35 +74,51 @@ struct Verifier {
       return Mistranslation(chain: drops, packet: nil, problem: "it doesn't observe what it ought to: count, log, and let pass")
     }
     if let problem = verifyMembership() { return problem }
-    if let problem = try verifyProfiles() { return problem }
-    var store = DiagramStore()
-    switch enforcement {
-    case .gateway: return try verifyForward(&store)
-    case .host: return try verifyHost(&store)
-    }
+    return try verifyChains()
   }
 
-  /// The chains of all profiles, on all cores: each is proved by itself. Of several problems the first in the order of the
-  /// profiles is reported, whichever was found first.
-  private func verifyProfiles() throws(DiagramBudgetExceeded) -> Mistranslation? {
+  /// The chains of all profiles and the base chains, on all cores: each is proved by itself. Of several problems the first in the
+  /// order of the profiles is reported, whichever was found first, and the base chains' last.
+  private func verifyChains() throws(DiagramBudgetExceeded) -> Mistranslation? {
     let jobs = profiles.profiles.flatMap { profile in Direction.allCases.map { (profile, $0) } }
-    let first = Mutex<(job: Int, result: Result<Mistranslation?, DiagramBudgetExceeded>)>((jobs.count, .success(nil)))
-    let stride = 64
-    DispatchQueue.concurrentPerform(iterations: (jobs.count + stride - 1) / stride) { block in
+    let first = Mutex<(job: Int, result: Result<Mistranslation?, DiagramBudgetExceeded>)>((.max, .success(nil)))
+    // whether it is proved; of two problems the first job's is kept
+    @Sendable func run(_ job: Int, _ proof: () throws(DiagramBudgetExceeded) -> Mistranslation?) -> Bool {
+      let result = Result(catching: proof)
+      if case .success(nil) = result { return true }
+      first.withLock { if job < $0.job { $0 = (job, result) } }
+      return false
+    }
+    let stride = 32
+    let blocks = (jobs.count + stride - 1) / stride
+    let next = Atomic(0)
+    DispatchQueue.concurrentPerform(iterations: blocks + 1) { _ in
+      // one iteration on each core takes block after block, for the sake of its store, and the others find none
       var store = DiagramStore()
-      // with it stay the diagrams of chains that many profiles call
-      var walked = ruleset
-      for job in block * stride..<min((block + 1) * stride, jobs.count) {
-        if first.withLock({ $0.job < job }) { return }
-        // the nodes of one profile seldom serve another: they go before there are many
-        if store.count > 1 << 16 {
-          store = DiagramStore()
-          walked = ruleset
+      while true {
+        let block = next.add(1, ordering: .relaxed).oldValue
+        if block > blocks { return }
+        // the base chains take longest, so they are begun first
+        if block == 0 {
+          _ = run(jobs.count) { () throws(DiagramBudgetExceeded) in try verifyEntry() }
+          continue
         }
-        let result = Result { () throws(DiagramBudgetExceeded) in try verify(jobs[job].0, jobs[job].1, &walked, &store) }
-        if case .success(nil) = result { continue }
-        first.withLock { if job < $0.job { $0 = (job, result) } }
-        return
+        // what comes of a block doesn't depend on those before it
+        store.removeAll()
+        // with it stay the diagrams of chains that many profiles call
+        var walked = ruleset
+        for job in (block - 1) * stride..<min(block * stride, jobs.count) {
+          if first.withLock({ $0.job < job }) { return }
+          // the nodes of one profile seldom serve another: they go before there are many
+          if store.count > 1 << 14 {
+            store.removeAll()
+            walked = ruleset
+          }
+          let isProved = run(job) { () throws(DiagramBudgetExceeded) in
+            try verify(jobs[job].0, jobs[job].1, &walked, &store)
+          }
+          if !isProved { return }
+        }
       }
     }
     return try first.withLock(\.result).get()
@@ -145,13 +161,13 @@ struct Verifier {
   ) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let name = Names.chain(direction, profile.name)
     let isHost = enforcement != .gateway
-    var meant = try diagrams.end(profile.groups, direction, in: &store) { _, isAllowed in isAllowed ? 1 : 0 }
-    let invalid = PacketBox().narrowed(.connectionState, to: Interval(ConnectionState.invalid.bit))
-    meant = try store.overlay(invalid, .leaf(0), on: meant)
     let allow: Outcome = direction == .ingress || isHost ? .accept : .returns
-    let done = try store.map(walked.chain(name, in: &store)) { outcome in
-      outcome == allow.rawValue ? 1 : outcome == Outcome.drop.rawValue ? 0 : 2
+    var meant = try diagrams.end(profile.groups, direction, in: &store) { _, isAllowed in
+      (isAllowed ? allow : .drop).rawValue
     }
+    let invalid = PacketBox().narrowed(.connectionState, to: Interval(ConnectionState.invalid.bit))
+    meant = try store.overlay(invalid, .leaf(Outcome.drop.rawValue), on: meant)
+    let done = try walked.chain(name, in: &store)
     if meant == done { return nil }
     return try difference(name, meant, done, &store) { packet in
       if packet.state == .invalid { return "the policy drops what is invalid" }
@@ -215,6 +231,15 @@ struct Verifier {
   }
 
   // MARK: - Base chains
+
+  /// From where the kernel's packets come in to the profiles' chains.
+  private func verifyEntry() throws(DiagramBudgetExceeded) -> Mistranslation? {
+    var store = DiagramStore()
+    switch enforcement {
+    case .gateway: return try verifyForward(&store)
+    case .host: return try verifyHost(&store)
+    }
+  }
 
   private func verifyForward(_ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Mistranslation? {
     let count = profiles.profiles.count
