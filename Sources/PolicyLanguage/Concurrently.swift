@@ -1,19 +1,20 @@
 import Dispatch
 import Synchronization
 
-/// Two computations at once, on two cores where there are two.
-func concurrently<A: Sendable, B: Sendable>(_ a: @Sendable () -> A, _ b: @Sendable () -> B) -> (A, B) {
-  let results = Mutex<(a: A?, b: B?)>((nil, nil))
-  DispatchQueue.concurrentPerform(iterations: 2) { number in
-    if number == 0 {
-      let result = a()
-      results.withLock { $0.a = result }
-    } else {
-      let result = b()
-      results.withLock { $0.b = result }
+/// Two computations at once, on two cores where there are two. Either may go on to use all cores itself, which inside
+/// `concurrentPerform` it couldn't.
+func concurrently<A, B: Sendable>(_ a: () -> A, _ b: @Sendable () -> B) -> (A, B) {
+  withoutActuallyEscaping(b) { b in
+    let result = Mutex<B?>(nil)
+    let group = DispatchGroup()
+    DispatchQueue.global().async(group: group) {
+      let value = b()
+      result.withLock { $0 = value }
     }
+    let first = a()
+    group.wait()
+    return (first, result.withLock { $0! })
   }
-  return results.withLock { ($0.a!, $0.b!) }
 }
 
 /// From which size on something is worth a second thread.

@@ -49,8 +49,8 @@ extension PolicyOptions {
 
   /// The same, and compiles it.
   ///
-  /// - Parameter other: what the command finds out of the ruleset while it is being proved. It changes nothing: what isn't proved is
-  ///   as if it had never been.
+  /// - Parameter other: what the command makes of the ruleset, which is well formed, while it is being proved. It changes nothing:
+  ///   what isn't proved is as if it had never been.
   func compile(
     _ target: TargetOptions, isTested: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
@@ -71,8 +71,9 @@ extension PolicyOptions {
       throw Status.failed
     }
     let proof = Later { PolicyOptions.disproof(compilation) }
-    other(compilation, sources)
-    let wrong = proof.value
+    let malformed = RulesetValidator.validate(compilation.ruleset).first
+    if malformed == nil { other(compilation, sources) }
+    let wrong = malformed.map { PolicyOptions.bug("the ruleset isn't well formed: \($0)") } ?? proof.value
     if let wrong { diagnostics.append(wrong.diagnostic) }
     report(diagnostics, sources)
     if let wrong { throw wrong.status }
@@ -129,20 +130,17 @@ extension PolicyOptions {
 
   /// Nothing leaves the compiler that isn't proved to mean the policy, for every packet: why it isn't, or nil.
   private static func disproof(_ compilation: Compilation) -> (diagnostic: Diagnostic, status: ExitCode)? {
-    let problem: String
-    if let malformed = RulesetValidator.validate(compilation.ruleset).first {
-      problem = "the ruleset isn't well formed: \(malformed)"
-    } else {
-      do {
-        guard let wrong = try compilation.verify() else { return nil }
-        problem = "\(wrong)"
-      } catch {
-        let diagnostic = Diagnostic(
-          .error, "policy-too-large", "the policy's rules make more than \(error.nodes) different cases, too many to be proved",
-          at: nil, help: "split the groups with the most rules, or the instances that are in many groups at once")
-        return (diagnostic, Status.failed)
-      }
+    do {
+      return try compilation.verify().map { bug("\($0)") }
+    } catch {
+      let diagnostic = Diagnostic(
+        .error, "policy-too-large", "the policy's rules make more than \(error.nodes) different cases, too many to be proved",
+        at: nil, help: "split the groups with the most rules, or the instances that are in many groups at once")
+      return (diagnostic, Status.failed)
     }
+  }
+
+  private static func bug(_ problem: String) -> (diagnostic: Diagnostic, status: ExitCode) {
     let diagnostic = Diagnostic(
       .error, "bug", problem, at: nil,
       help: "this is an error in cordon, not in the policy; nothing was written or changed: please report it with the policy")

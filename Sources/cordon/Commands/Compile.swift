@@ -98,9 +98,12 @@ struct Compile: ParsableCommand {
   func run() throws {
     // reading it goes on beside the policy's
     let ahead = check || apply ? Later { try? KeptTable(state.folder(of: target.table)) } : nil
+    let isWritten = output != nil || !(check || apply || cost)
+    var product: [UInt8] = []
     var preparation: Preparation?
     var refusal: (any Error)?
     let (compilation, sources) = try policy.compile(target, isTested: !noTest) { compilation, sources in
+      if isWritten { product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset) }
       if !check && !apply { return }
       do { preparation = try prepare(compilation, sources, ahead?.value) } catch { refusal = error }
     }
@@ -108,8 +111,7 @@ struct Compile: ParsableCommand {
       if let refusal { throw refusal }
       if let preparation = preparation.take() { try enforce(preparation, compilation, sources) }
       if cost { try Terminal.output(CostReport(compilation.ruleset).text(policy.outputFormat)) }
-      if output != nil || !(check || apply || cost) {
-        let product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset)
+      if isWritten {
         if let output { try Files.write(product, to: output) } else { try Terminal.output(product) }
       }
     }
