@@ -58,6 +58,21 @@ import Testing
     }
   }
 
+  /// A store that was emptied makes the nodes that a new one makes.
+  @Test(arguments: 0..<50) func areTheSameInAStoreUsedAgain(_ number: UInt64) throws {
+    var generator = SeededGenerator(seed: number)
+    var used = DiagramStore()
+    for _ in 0..<20 { _ = try Rules(using: &generator).diagram(&used) }
+    used.removeAll()
+    #expect(used.count == 0)
+    var new = DiagramStore()
+    for _ in 0..<5 {
+      let rules = Rules(using: &generator)
+      #expect(try rules.diagram(&used) == rules.diagram(&new), "\(generator)")
+    }
+    #expect(used.count == new.count)
+  }
+
   /// One function made in two ways is one node.
   @Test(arguments: 0..<100) func areOneWhereTheyMeanOne(_ number: UInt64) throws {
     var generator = SeededGenerator(seed: number)

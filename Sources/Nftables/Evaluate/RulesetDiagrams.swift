@@ -54,7 +54,7 @@ public struct RulesetDiagrams: Sendable {
     if let diagram = known[place] { return diagram }
     // a ruleset that was read may have a loop, which the kernel would have refused: it ends here
     known[place] = .leaf(Outcome.unknown.rawValue)
-    let result = try rules(of: chains[place], for: PacketBox(), in: &store)
+    let result = try walk(chains[place].rules, for: PacketBox(), in: &store)
     known[place] = result
     return result
   }
@@ -69,19 +69,18 @@ public struct RulesetDiagrams: Sendable {
     _ name: String, found: [String: Verdict?] = [:], of box: PacketBox = PacketBox(), in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
     guard let place = places[name] else { return .leaf(Outcome.unknown.rawValue) }
-    let chain = chains[place]
-    let policy: Outcome = chain.base?.policy == .drop ? .drop : .accept
-    let result = try rules(of: chain, for: box, found, in: &store)
+    let policy: Outcome = chains[place].base?.policy == .drop ? .drop : .accept
+    let result = try walk(chains[place].rules, for: box, found, in: &store)
     return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
   /// What a chain's rules do with the packets of a box.
-  private mutating func rules(
-    of chain: Chain, for box: PacketBox, _ found: [String: Verdict?] = [:], in store: inout DiagramStore
+  private mutating func walk(
+    _ rules: [Rule], for box: PacketBox, _ found: [String: Verdict?] = [:], in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
     var result = Diagram.leaf(Outcome.returns.rawValue)
-    for index in chain.rules.indices.reversed() {
-      result = try rule(chain.rules[index].expressions[...], box, then: result, found, in: &store)
+    for index in rules.indices.reversed() {
+      result = try rule(rules[index].expressions[...], box, then: result, found, in: &store)
     }
     return result
   }

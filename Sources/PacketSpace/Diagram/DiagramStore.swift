@@ -212,13 +212,17 @@ public struct DiagramStore: Sendable {
       var next = 0
       var lower: UInt128 = 0
       while true {
-        var upper = b.upper
-        let isIn = next < intervals.count && intervals[next].lower <= lower
-        if isIn {
-          upper = min(upper, a.upper, intervals[next].upper)
+        let upper: UInt128
+        if next < intervals.count, intervals[next].lower <= lower {
+          upper = min(a.upper, b.upper, intervals[next].upper)
           append(upper, try overlay(conditions, depth + 1, a.child, b.child), from: base)
         } else {
-          if next < intervals.count { upper = min(upper, intervals[next].lower - 1) }
+          // between the intervals all is as it was
+          upper = next < intervals.count ? intervals[next].lower - 1 : maximum
+          while b.upper < upper {
+            append(b.upper, b.child, from: base)
+            advance(&b)
+          }
           append(upper, b.child, from: base)
         }
         if upper == maximum { break }

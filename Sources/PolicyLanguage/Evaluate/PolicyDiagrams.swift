@@ -17,17 +17,17 @@ public struct PolicyDiagrams: Sendable {
   ) throws(DiagramBudgetExceeded) -> Diagram {
     let type = policy.groups[groups[0]].type
     var result = Diagram.leaf(label(.default(type), direction == .egress && type == .basic))
-    var rules: [(rank: Int, group: Int, index: Int)] = []
-    for group in groups {
-      let own = policy.groups[group].rules(direction)
-      for index in own.indices {
-        rules.append((Int(own[index].priority) * 2 + (own[index].action == .deny ? 0 : 1), group, index))
+    let lists = groups.map { policy.groups[$0].rules(direction) }
+    var rules: [(rank: Int, group: Int, index: Int, list: Int)] = []
+    for (list, group) in groups.enumerated() {
+      for (index, rule) in lists[list].enumerated() {
+        rules.append((Int(rule.priority) * 2 + (rule.action == .deny ? 0 : 1), group, index, list))
       }
     }
     // the weakest first: each stands above those before it; of equals the first as written is the one to be named
     rules.sort { ($0.rank, $0.group, $0.index) > ($1.rank, $1.group, $1.index) }
-    for (_, group, index) in rules {
-      let rule = policy.groups[group].rules(direction)[index]
+    for (_, group, index, list) in rules {
+      let rule = lists[list][index]
       let step = DecisionStep.rule(group: group, direction: direction, index: index)
       let top = Diagram.leaf(label(step, rule.action == .allow))
       for box in boxes(rule, direction) { result = try store.overlay(box, top, on: result) }
