@@ -32,10 +32,9 @@ struct AddressSets {
 
   /// The set of a group's members of one family, or nil where it has none.
   mutating func group(_ index: Int, _ family: IPFamily) -> String? {
-    let group = policy.groups[index]
-    if group.members[family].isEmpty { return nil }
+    if policy.groups[index].members[family].isEmpty { return nil }
     usedGroups[AddressSets.place(index, family)] = true
-    return Names.group(group.name, family)
+    return Names.group(policy.groups[index].name, family)
   }
 
   /// How the members of a group are matched by the group's own chains: by its set where a rule names it as a peer, or where
@@ -88,7 +87,8 @@ struct AddressSets {
   func ruleCount(_ peer: Peer) -> Int? {
     switch peer {
     case .any: nil
-    case .addresses, .instance: policy.addresses(of: peer).ranges.count
+    case .addresses: 1
+    case .instance(let index): IPFamily.allCases.reduce(0) { $0 + policy.instances[index].addresses[$1].intervals.count }
     case .group(let index): IPFamily.allCases.count { !policy.groups[index].members[$0].isEmpty }
     case .prefixList(let index):
       IPFamily.allCases.reduce(0) { sum, family in

@@ -138,10 +138,9 @@ struct CalledChains {
 
   private static func verdict(_ action: Action) -> Verdict { action == .allow ? .accept : .drop }
 
-  /// The chains that were asked for and that one of `callers` leads to, by name.
-  func chains(for callers: [Chain], _ sets: inout AddressSets) -> [Chain] {
+  /// The chains that were asked for and are among those that are called, by name.
+  func chains(_ called: Set<String>, _ sets: inout AddressSets) -> [Chain] {
     var result: [Chain] = []
-    let called = callers.called
     // what was asked for a chain that was then written in another way is called by none
     for key in peers where called.contains(name(key)) {
       let rules = CalledChains.rules(key.peer, key.direction, CalledChains.verdict(key.action), &sets)
@@ -178,10 +177,12 @@ extension [Chain] {
   /// The chains that rules of these jump or go to.
   var called: Set<String> {
     var result: Set<String> = []
-    for rule in lazy.flatMap(\.rules) {
-      switch rule.expressions.last {
-      case .verdict(.jump(let name)), .verdict(.goto(let name)): result.insert(name)
-      case .verdict, .lookup, .match, .namedLimit, .limit, .log, .counter, .unknown, nil: break
+    for chain in self {
+      for rule in chain.rules {
+        switch rule.expressions.last {
+        case .verdict(.jump(let name)), .verdict(.goto(let name)): result.insert(name)
+        case .verdict, .lookup, .match, .namedLimit, .limit, .log, .counter, .unknown, nil: break
+        }
       }
     }
     return result

@@ -58,8 +58,10 @@ struct Lowering {
       ruleset.maps = gateway.maps
     }
     let called = profileChains.called
-    let callers = profileChains + builder.shared.chains.filter { called.contains($0.name) }
-    ruleset.chains += callers + builder.called.chains(for: callers, &builder.sets)
+    let shared = builder.shared.chains.filter { called.contains($0.name) }
+    ruleset.chains += profileChains
+    ruleset.chains += shared
+    ruleset.chains += builder.called.chains(called.union(shared.called), &builder.sets)
     ruleset.chains += [Chain(Lowering.mark, annotations: ["marks the table as Cordon's; nothing leads here"])]
     ruleset.sets += builder.sets.sets()
     if observes || policy.options.log == .denied {

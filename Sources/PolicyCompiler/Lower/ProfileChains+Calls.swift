@@ -5,6 +5,7 @@ import PolicyLanguage
 extension ProfileChains {
   /// Allows of an egress that denies by default which can have the last word on their services: indices, ascending.
   mutating func lastWords(_ ordered: [OrderedRule]) -> [Int] {
+    let policy = self.policy
     var result: [Int] = []
     // ports first: a whole protocol meets many of them
     let isNarrow = ordered.map { $0.rule.services.allSatisfy { if case .ports = $0 { true } else { false } } }

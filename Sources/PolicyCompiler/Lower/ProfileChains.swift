@@ -33,6 +33,8 @@ struct ProfileChains {
 
   /// The chains, in the order of a reader: the profile's own first, then those that it leads to.
   mutating func lower(_ profile: Profile, _ direction: Direction) -> [Chain] {
+    // in a variable: else it is copied whenever something else of this value changes
+    let policy = self.policy
     let allow: Verdict = direction == .ingress || isHost ? .accept : .return
     let deniedChain = Names.deniedChain(direction, profile.name)
     let deny: Verdict = observes || policy.options.log == .denied ? .goto(deniedChain) : .drop
@@ -45,10 +47,9 @@ struct ProfileChains {
     let byDefault: Action = direction == .egress && isBasic ? .allow : .deny
     let defaultRule = LoweredRule([], byDefault == .allow ? allow : deny, note: "default")
     let all = OrderedRule.of(profile, direction, policy, provenance)
+    let compared = all.map { (action: $0.rule.action, shape: shapes.of($0, policy), stays: shared.contains($0.key(direction))) }
     let idle = IdleRules(
-      all.map { ($0.rule.action, shapes.of($0, policy), shared.contains($0.key(direction))) }, front: front(profile, direction),
-      default: byDefault,
-      leavesOutRedundant: thresholds.leavesOutRedundant)
+      compared, front: front(profile, direction), default: byDefault, leavesOutRedundant: thresholds.leavesOutRedundant)
     let ordered = idle.kept.map { all[$0] }
     let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
     if let dispatch = ServiceDispatch(ordered, plainCount: plain.count, thresholds) {
@@ -174,15 +175,19 @@ struct ProfileChains {
     var result: [(matches: [Expression], verdict: Verdict)] = []
     let asksPeers = !rule.peers.contains(.any)
     if asksPeers, rule.own == nil, services.allSatisfy({ $0.family == nil }) {
-      rule.peers.removeAll { peer in
+      var rest: [Peer] = []
+      for peer in rule.peers {
         // by the peer where that takes no more rules than by the service
-        guard let count = sets.ruleCount(peer), count > 1, count >= services.count,
+        if let count = sets.ruleCount(peer), count > 1, count >= services.count,
           let name = called.chain(peer, direction, rule.action)
-        else { return false }
-        result += services.map { ($0.expressions, .jump(name)) }
-        return true
+        {
+          result += services.map { ($0.expressions, .jump(name)) }
+        } else {
+          rest.append(peer)
+        }
       }
-      if rule.peers.isEmpty { return result }
+      if rest.isEmpty { return result }
+      rule.peers = rest
     }
     if !item.isServiceKnown, rule.sourcePorts == nil, services.count > 1 || asksPeers || rule.own != nil,
       let name = called.chain(rule.services, alternatives: services.count, rule.action)

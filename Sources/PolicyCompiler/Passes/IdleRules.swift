@@ -59,7 +59,7 @@ struct IdleRules {
     }
     // the weakest first, here and in `redundant`
     for index in living.reversed() {
-      if !rules[index].stays, IdleRules.isRedundant(rules[index], before: kept.reversed().lazy.map { rules[$0] }, `default`) {
+      if !rules[index].stays, IdleRules.isRedundant(index, of: rules.span, before: kept, `default`) {
         redundant.append(index)
       } else {
         kept.append(index)
@@ -69,19 +69,18 @@ struct IdleRules {
     redundant.reverse()
   }
 
+  /// - Parameter weaker: the rules behind it that are kept, the weakest first.
   private static func isRedundant(
-    _ rule: (action: Action, shape: RuleShape, stays: Bool),
-    before weaker: some Collection<(action: Action, shape: RuleShape, stays: Bool)>,
-    _ default: Action
+    _ index: Int, of rules: Span<(action: Action, shape: RuleShape, stays: Bool)>, before weaker: [Int], _ default: Action
   ) -> Bool {
-    for (count, other) in weaker.enumerated() {
+    for (count, other) in weaker.reversed().enumerated() {
       if count == farthest { return false }
-      if other.action == rule.action {
-        if other.shape.covers(rule.shape) { return true }
-      } else if other.shape.meets(rule.shape) {
+      if rules[other].action == rules[index].action {
+        if rules[other].shape.covers(rules[index].shape) { return true }
+      } else if rules[other].shape.meets(rules[index].shape) {
         return false
       }
     }
-    return rule.action == `default`
+    return rules[index].action == `default`
   }
 }
