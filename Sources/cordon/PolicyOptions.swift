@@ -77,6 +77,7 @@ extension PolicyOptions {
     if let wrong { diagnostics.append(wrong.diagnostic) }
     report(diagnostics, sources)
     if let wrong { throw wrong.status }
+    PolicyOptions.leave(compilation)
     return (compilation, sources)
   }
 
@@ -85,16 +86,18 @@ extension PolicyOptions {
     if !refusals.isEmpty { return (nil, sources, refusals) }
     let asked = question.map { sources.add($0) }
     var (policy, diagnostics) = PolicyFrontend.load(sources)
-    // it stays until the process ends: to take it apart just before would cost a twentieth of what reading it does
-    if let policy { _ = Unmanaged.passRetained(Kept(policy)) }
+    if let policy { PolicyOptions.leave(policy) }
     if let asked { diagnostics = diagnostics.map { PolicyOptions.answer($0, asked) } }
     return (policy, sources, diagnostics)
   }
 
-  /// A policy that isn't taken apart.
-  private final class Kept {
-    let policy: Policy
-    init(_ policy: Policy) { self.policy = policy }
+  /// Leaves a value as it is until the process ends, which is soon: to take a large policy apart rule by rule takes longer than to
+  /// write its ruleset.
+  private static func leave<Value>(_ value: Value) { _ = Unmanaged.passRetained(Holder(value)) }
+
+  private final class Holder<Value> {
+    let value: Value
+    init(_ value: Value) { self.value = value }
   }
 
   /// A diagnostic of the question, which the user hasn't written as it stands there: without the place.

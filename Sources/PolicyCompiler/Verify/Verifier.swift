@@ -247,6 +247,7 @@ struct Verifier {
     let ingress = egress + count
     let unmanaged = Diagram.leaf((policy.options.unmanaged == .drop ? Outcome.drop : .accept).rawValue)
     for comesBack in [false, true] {
+      store.removeAll()
       var walked = ruleset
       for (index, profile) in profiles.profiles.enumerated() {
         walked.assume(Names.chain(.egress, profile.name), .leaf(comesBack ? Outcome.returns.rawValue : egress + index))
