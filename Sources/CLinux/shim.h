@@ -18,6 +18,9 @@ int sched_getaffinity(int pid, size_t size, void *mask);
 int sched_setaffinity(int pid, size_t size, const void *mask);
 int sched_getcpu(void);
 
+#define M_MMAP_THRESHOLD (-3)
+int mallopt(int parameter, int value);
+
 // Waits until every CPU has left the kernel's code that it was in (membarrier(2), MEMBARRIER_CMD_GLOBAL).
 // Where the kernel doesn't have it this does nothing.
 #include <sys/syscall.h>

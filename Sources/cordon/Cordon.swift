@@ -1,4 +1,5 @@
 import ArgumentParser
+import CLinux
 
 /// The command: security groups, compiled to nftables.
 @main
@@ -28,6 +29,8 @@ struct Cordon: ParsableCommand {
     defaultSubcommand: Compile.self)
 
   static func main() {
+    // what is large goes back to the system whenever it is freed: glibc would soon take it from the heap, where it leaves holes
+    _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
     Terminal.reserve()
     main(nil)
   }
