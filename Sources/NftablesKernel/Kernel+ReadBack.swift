@@ -8,16 +8,28 @@ extension Kernel {
   /// rules. Elements are read as the kernel holds them. Of rules the kernel's own form is compared with that of the planned
   /// ones, which are loaded in a private namespace for it, and listed there to see that they mean what is planned.
   ///
-  /// - Parameter touched: objects of `planned` that transactions named.
+  /// - Parameters:
+  ///   - touched: objects of `planned` that transactions named.
+  ///   - edits: what was done to some of these, if it is all that was: of these only what was edited is read, and counted how many
+  ///     elements there are, where the kernel says so, as it does since 6.16.
   /// - Returns: false also where something isn't like that only because it can't be told so: a listing of the table can tell.
-  public borrowing func holds(_ touched: Set<ObjectName>, of planned: Ruleset) throws(KernelError) -> Bool {
-    let operation = "read back table inet \(planned.tableName)"
-    guard try flags(of: planned.tableName) == 0, try hasNames(of: planned, operation) else { return false }
+  public borrowing func holds(
+    _ touched: Set<ObjectName>, of planned: Ruleset, after edits: [ChangePlan.ExactEdit] = []
+  ) throws(KernelError) -> Bool {
+    let table = planned.tableName
+    let operation = "read back table inet \(table)"
+    guard try flags(of: table) == 0, let counts = try counts(of: planned, operation) else { return false }
+    var touched = touched
+    for edit in edits {
+      guard let count = counts[edit.set] ?? nil, edit.removed.count + edit.added.count <= Kernel.mostAskedFor else { continue }
+      guard try holds(edit, count, of: planned, operation) else { return false }
+      touched.remove(.set(edit.set))
+    }
     var there = Ruleset(tableName: planned.tableName)
     var meant = there
     for var set in planned.sets where touched.contains(.set(set.name)) {
       meant.sets.append(set)
-      guard let found = try elements(of: set.name, set.types, set.isInterval, planned.tableName, operation) else {
+      guard let found = try elements(of: set.name, set.types, set.isInterval, table, operation) else {
         return false
       }
       set.elements = found.keys
@@ -25,7 +37,7 @@ extension Kernel {
     }
     for var map in planned.maps where touched.contains(.set(map.name)) {
       meant.maps.append(map)
-      guard let found = try elements(of: map.name, map.types, map.isInterval, planned.tableName, operation) else {
+      guard let found = try elements(of: map.name, map.types, map.isInterval, table, operation) else {
         return false
       }
       map.elements = found
@@ -38,33 +50,64 @@ extension Kernel {
 
   // MARK: - Names
 
-  private borrowing func hasNames(of planned: Ruleset, _ operation: String) throws(KernelError) -> Bool {
+  /// The names of the table's sets and maps, with the number of elements where the kernel says it; nil where these or the chains
+  /// aren't the planned ones.
+  private borrowing func counts(of planned: Ruleset, _ operation: String) throws(KernelError) -> [String: Int?]? {
     guard let chains = try socket.list(.chains(table: planned.tableName), operation),
       let sets = try socket.list(.sets(table: planned.tableName), operation)
-    else { return false }
+    else { return nil }
     var rest = Dictionary(planned.chains.map { ($0.name, $0.base) }) { first, _ in first }
     for chain in chains where chain.text(1) == planned.tableName {  // NFTA_CHAIN_TABLE, _NAME, _HOOK, _POLICY
-      guard let base = chain.text(3).flatMap({ rest.removeValue(forKey: $0) }) else { return false }
+      guard let base = chain.text(3).flatMap({ rest.removeValue(forKey: $0) }) else { return nil }
       let hook = chain.nested(4)
       guard let base else {
-        if hook.first(where: { _ in true }) != nil { return false }
+        if hook.first(where: { _ in true }) != nil { return nil }
         continue
       }
       // NFTA_HOOK_HOOKNUM and _PRIORITY; of policies NF_DROP is 0 and NF_ACCEPT 1
       guard hook.number(1) == base.hook.number, hook.number(2) == UInt64(UInt32(bitPattern: base.priority)),
         chain.number(5) == (base.policy == .drop ? 0 : 1)
-      else { return false }
+      else { return nil }
     }
-    if !rest.isEmpty { return false }
+    if !rest.isEmpty { return nil }
     var names = Set(planned.sets.map(\.name) + planned.maps.map(\.name))
-    for set in sets where set.text(1) == planned.tableName {  // NFTA_SET_TABLE, _NAME, _FLAGS
+    var counts: [String: Int?] = [:]
+    for set in sets where set.text(1) == planned.tableName {  // NFTA_SET_TABLE, _NAME, _FLAGS, _COUNT
       let isAnonymous = (set.number(3) ?? 0) & 1 != 0
-      if !isAnonymous, set.text(2).flatMap({ names.remove($0) }) == nil { return false }
+      if isAnonymous { continue }
+      guard let name = set.text(2).flatMap({ names.remove($0) }) else { return nil }
+      counts.updateValue(set.number(20).map { Int(clamping: $0) }, forKey: name)
     }
-    return names.isEmpty
+    return names.isEmpty ? counts : nil
   }
 
   // MARK: - Elements
+
+  /// More elements than this are listed, and not asked for one by one.
+  private static let mostAskedFor = 200
+
+  /// Whether a set or map has as many elements as planned, and those among them that were edited are so.
+  private borrowing func holds(
+    _ edit: ChangePlan.ExactEdit, _ count: Int, of planned: Ruleset, _ operation: String
+  ) throws(KernelError) -> Bool {
+    let map = planned.maps.first { $0.name == edit.set }
+    let keys = map?.elements.keys ?? planned.sets.first { $0.name == edit.set }?.elements
+    guard keys?.count == count else { return false }
+    let again = Set(edit.added.map(\.key))
+    for element in edit.added + edit.removed.filter({ !again.contains($0.key) }) {
+      let question = NetfilterSocket.Question.element(table: planned.tableName, set: edit.set, key: element.key)
+      guard let answer = try socket.ask(question, operation) else {
+        if again.contains(element.key) { return false }
+        continue
+      }
+      var found = KernelElements(widths: [element.key.count], isInterval: false)
+      for (_, item) in answer.nested(3) where !found.append(NetlinkAttributes(item)) { return false }
+      guard again.contains(element.key), let whole = found.whole, whole.count == 1 else { return false }
+      let key = element.key.reduce(UInt128(0)) { $0 << 8 | UInt128($1) }
+      guard whole.keys.intervals == [Interval(key)], whole.verdicts == [element.verdict ?? .continue] else { return false }
+    }
+    return true
+  }
 
   /// The elements of a set or a map, of a set each with `continue` for a verdict; nil where they aren't such as Cordon writes.
   private borrowing func elements(

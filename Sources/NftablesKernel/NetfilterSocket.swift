@@ -26,25 +26,36 @@ struct NetfilterSocket: ~Copyable {
   enum Question {
     case table(String)
     case chain(table: String, name: String)
+    /// Of a set or map without intervals: its key, each field filled up to 4 bytes.
+    case element(table: String, set: String, key: [UInt8])
     /// The generation of all tables together.
     case generation
 
-    /// nf_tables' own number: NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN or NFT_MSG_GETGEN.
-    var messageType: UInt16 {
+    /// nf_tables' own number: NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSETELEM or NFT_MSG_GETGEN.
+    fileprivate var messageType: UInt16 {
       switch self {
       case .table: 1
       case .chain: 4
+      case .element: 13
       case .generation: 16
       }
     }
 
-    /// NFTA_TABLE_NAME; NFTA_CHAIN_TABLE and NFTA_CHAIN_NAME.
-    var attributes: [(type: UInt16, text: String)] {
+    fileprivate var attributes: NetlinkAttributeWriter {
+      var writer = NetlinkAttributeWriter()
       switch self {
-      case .table(let name): [(1, name)]
-      case .chain(let table, let name): [(1, table), (3, name)]
-      case .generation: []
+      case .table(let name): writer.append(1, name)  // NFTA_TABLE_NAME
+      case .chain(let table, let name):
+        writer.append(1, table)  // NFTA_CHAIN_TABLE
+        writer.append(3, name)  // NFTA_CHAIN_NAME
+      case .element(let table, let set, let key):
+        writer.append(1, table)  // NFTA_SET_ELEM_LIST_TABLE
+        writer.append(2, set)  // NFTA_SET_ELEM_LIST_SET
+        // NFTA_SET_ELEM_LIST_ELEMENTS, NFTA_LIST_ELEM, NFTA_SET_ELEM_KEY and NFTA_DATA_VALUE
+        writer.nest(3) { list in list.nest(1) { element in element.nest(1) { $0.append(1, key) } } }
+      case .generation: break
       }
+      return writer
     }
   }
 
@@ -58,7 +69,7 @@ struct NetfilterSocket: ~Copyable {
     case elements(table: String, set: String)
 
     /// NFT_MSG_GETCHAIN, NFT_MSG_GETRULE, NFT_MSG_GETSET or NFT_MSG_GETSETELEM.
-    var messageType: UInt16 {
+    fileprivate var messageType: UInt16 {
       switch self {
       case .chains: 4
       case .rules: 7
@@ -68,11 +79,15 @@ struct NetfilterSocket: ~Copyable {
     }
 
     /// The table is the first attribute of all of them, the chain or the set the second.
-    var attributes: [(type: UInt16, text: String)] {
+    fileprivate var attributes: NetlinkAttributeWriter {
+      var writer = NetlinkAttributeWriter()
       switch self {
-      case .chains(let table), .sets(let table): [(1, table)]
-      case .rules(let table, let name), .elements(let table, let name): [(1, table), (2, name)]
+      case .chains(let table), .sets(let table): writer.append(1, table)
+      case .rules(let table, let name), .elements(let table, let name):
+        writer.append(1, table)
+        writer.append(2, name)
       }
+      return writer
     }
   }
 
@@ -218,12 +233,10 @@ struct NetfilterSocket: ~Copyable {
   }
 
   private borrowing func send(
-    _ type: UInt16, _ attributes: [(type: UInt16, text: String)], flags: UInt16, _ operation: String
+    _ type: UInt16, _ attributes: NetlinkAttributeWriter, flags: UInt16, _ operation: String
   ) throws(KernelError) {
-    var writer = NetlinkAttributeWriter()
-    for (type, text) in attributes { writer.append(type, text) }
     // nfgenmsg: NFPROTO_INET; NFNL_SUBSYS_NFTABLES
-    try send(message(type: 10 << 8 | type, flags: flags, body: [1, 0, 0, 0] + writer.bytes), operation)
+    try send(message(type: 10 << 8 | type, flags: flags, body: [1, 0, 0, 0] + attributes.bytes), operation)
   }
 
   private borrowing func send(_ messages: [UInt8], _ operation: String) throws(KernelError) {

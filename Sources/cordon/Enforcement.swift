@@ -1,5 +1,6 @@
 import Nftables
 import NftablesKernel
+import PacketSpace
 
 /// Makes the kernel's table the planned one, and makes sure that it is.
 struct Enforcement {
@@ -9,23 +10,27 @@ struct Enforcement {
   /// The kernel's generation before the table was read.
   private let generation: UInt32
 
-  /// Plans for the table as it is now.
+  /// Plans for the table as it is now, and meanwhile finds out something else of how it differs.
   ///
   /// - Parameters:
   ///   - replacing: whether to make the whole table anew; a table that Cordon didn't make is replaced in any case.
   ///   - kept: the table as it is known to be without a listing, where it is.
-  init(
+  ///   - other: what else there is to find out of the live table.
+  static func plan<Other>(
     _ planned: Ruleset, replacing: Bool, adopting: Bool, _ kernel: inout Kernel,
-    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }
-  ) throws {
+    kept: (borrowing Kernel) throws -> Ruleset? = { _ in nil }, meanwhile other: (Ruleset?) -> Other = { _ in }
+  ) throws -> (enforcement: Enforcement, other: Other) {
     let name = planned.tableName
     try kernel.claim(table: name, adopting: adopting)
-    generation = try kernel.generation()
+    let generation = try kernel.generation()
     let kept = try kept(kernel)
-    live = try kept ?? LiveTable.read(kernel, name)
-    self.planned = planned
+    let live = try kept ?? LiveTable.read(kernel, name)
     let isForeign = try kernel.ownership(of: name) == .foreign
-    plan = ChangePlan(live: live, isKnown: kept != nil, planned: planned, replacing: replacing || isForeign)
+    let plan = Later {
+      ChangePlan(live: live, isKnown: kept != nil, planned: planned, replacing: replacing || isForeign)
+    }
+    let found = other(live)
+    return (Enforcement(live: live, planned: planned, plan: plan.value, generation: generation), found)
   }
 
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;
@@ -66,7 +71,7 @@ struct Enforcement {
       ($0.all + $1.rules.count, $0.touched + (touched.contains(.chain($1.name)) ? $1.rules.count : 0))
     }
     // what can't be read back so can be listed
-    return rules.touched * 3 <= rules.all && (try? kernel.holds(touched, of: planned)) == true
+    return rules.touched * 3 <= rules.all && (try? kernel.holds(touched, of: planned, after: plan.exactEdits)) == true
   }
 
   /// A plan is for the table that it was made for.

@@ -49,8 +49,8 @@ extension PolicyOptions {
 
   /// The same, and compiles it.
   ///
-  /// - Parameter other: what the command makes of the ruleset, which is well formed, while it is being proved. It changes nothing:
-  ///   what isn't proved is as if it had never been.
+  /// - Parameter other: what the command makes of the ruleset while it is being proved. It changes nothing: what isn't proved is
+  ///   as if it had never been.
   func compile(
     _ target: TargetOptions, isTested: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
@@ -71,9 +71,9 @@ extension PolicyOptions {
       throw Status.failed
     }
     let proof = Later { PolicyOptions.disproof(compilation) }
-    let malformed = RulesetValidator.validate(compilation.ruleset).first
-    if malformed == nil { other(compilation, sources) }
-    let wrong = malformed.map { PolicyOptions.bug("the ruleset isn't well formed: \($0)") } ?? proof.value
+    let malformed = Later { RulesetValidator.validate(compilation.ruleset).first }
+    other(compilation, sources)
+    let wrong = malformed.value.map { PolicyOptions.bug("the ruleset isn't well formed: \($0)") } ?? proof.value
     if let wrong { diagnostics.append(wrong.diagnostic) }
     report(diagnostics, sources)
     if let wrong { throw wrong.status }

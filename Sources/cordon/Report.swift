@@ -12,9 +12,8 @@ struct DifferenceReport {
   /// How many kinds of packets are shown, each way.
   private static let longest = 20
 
-  /// - Parameter difference: the two rulesets'.
-  init(live: Ruleset?, planned: Ruleset, _ difference: RulesetDifference, _ policy: Policy) {
-    self.difference = difference
+  init(live: Ruleset?, planned: Ruleset, _ policy: Policy) {
+    difference = RulesetDifference.compare(live: live, planned: planned)
     describer = PacketsDescriber(policy)
     let nothing = Ruleset(tableName: planned.tableName)
     traffic = difference.isEmpty ? TrafficDifference() : try? TrafficComparison.compare(live: live ?? nothing, planned: planned)

@@ -66,6 +66,48 @@ import Testing
     }
   }
 
+  /// Of what was edited element by element nothing else is read but how many elements there are.
+  @Test(arguments: [
+    ("add element inet cordon group-ipv4/web { 10.0.9.9 }", false),
+    ("delete element inet cordon group-ipv4/web { 10.0.0.3 }", false),
+    ("delete element inet cordon group-ipv4/web { 10.0.0.1 }", false),
+    ("delete element inet cordon group-ipv4/web { 10.0.0.3 }; add element inet cordon group-ipv4/web { 10.0.0.2 }", false),
+    ("delete element inet cordon ingress-ipv4 { 10.0.0.3 }; add element inet cordon ingress-ipv4 { 10.0.0.3 : accept }", false),
+    ("delete element inet cordon egress-ipv4 { 10.0.0.3 }; add element inet cordon egress-ipv4 { 10.0.0.2 : drop }", false),
+    ("add set inet cordon more { type ipv4_addr; }", false),
+    // what wasn't edited is as it was, since nobody else made a generation
+    ("delete element inet cordon group-ipv4/web { 10.0.0.1 }; add element inet cordon group-ipv4/web { 10.0.9.9 }", true),
+  ]) func whatWasEditedIsThere(_ change: String, _ isUnseen: Bool) throws {
+    func policy(_ addresses: [String]) throws -> Ruleset {
+      let instances = addresses.map { "  i\($0.split(separator: ".")[3]): { addresses: \($0), groups: web }\n" }.joined()
+      return try CompiledPolicy(
+        """
+        groups:
+          web: { ingress: [{ allow: http, from: any }] }
+          db: { type: advanced, ingress: [{ allow: mysql, from: web }] }
+        instances:
+          db-1: { addresses: 10.0.1.1, groups: db }
+        \(instances)
+        """
+      ).ruleset
+    }
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      let others = (20...30).map { "10.0.0.\($0)" }
+      let live = try policy(["10.0.0.1"] + others)
+      let planned = try policy(["10.0.0.1", "10.0.0.3"] + others)
+      try kernel.apply(ChangePlan(live: nil, planned: live))
+      let plan = ChangePlan(live: live, planned: planned)
+      #expect(Set(plan.exactEdits.map { ObjectName.set($0.set) }) == plan.touched && !plan.touched.isEmpty, "\(plan.touched)")
+      try kernel.apply(plan)
+      #expect(try kernel.holds(plan.touched, of: planned, after: plan.exactEdits))
+      let done = try Shell.run(["nft", change])
+      #expect(done.status == 0, "\(done.stderr)")
+      #expect(try kernel.holds(plan.touched, of: planned, after: plan.exactEdits) == isUnseen)
+      #expect(try !kernel.holds(plan.touched, of: planned))
+    }
+  }
+
   /// A table that was written before is the same again, read beside the one that is planned now; and of its text only what differs
   /// is read.
   @Test(arguments: 0..<4) func whatWasWrittenIsReadBesideThePlanned(_ number: UInt64) throws {

@@ -22,8 +22,6 @@ import PacketSpace
 public struct ChangePlan: Sendable {
   /// In order; none where live and planned mean the same.
   public let transactions: [Transaction]
-  /// What it is made for.
-  public let difference: RulesetDifference
   private let hasLiveTable: Bool
 
   /// - Parameters:
@@ -33,7 +31,7 @@ public struct ChangePlan: Sendable {
   ///     what Cordon can't write or doesn't know: flags, unknown objects, statements or types, other hooks.
   public init(live: Ruleset?, isKnown: Bool = false, planned: Ruleset, replacing: Bool = false) {
     hasLiveTable = live != nil
-    difference = RulesetDifference.compare(live: live, planned: planned)
+    let difference = RulesetDifference.compare(live: live, planned: planned)
     if difference.isEmpty {
       transactions = []
     } else if let live, !replacing, isKnown || live.isFullyKnown,

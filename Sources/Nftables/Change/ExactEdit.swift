@@ -32,6 +32,25 @@ extension ChangePlan {
   }
 }
 
+extension ChangePlan {
+  /// What it does to those sets and maps of addresses without intervals to which it does nothing else.
+  public var exactEdits: [ExactEdit] {
+    var edits: [String: ExactEdit] = [:]
+    var others: Set<ObjectName> = []
+    for transaction in transactions {
+      guard case .edit(var edit) = transaction, edit.phase == .elements else {
+        others.formUnion(transaction.touched)
+        continue
+      }
+      for exact in edit.takeExactEdits() {
+        if edits.updateValue(exact, forKey: exact.set) != nil { others.insert(.set(exact.set)) }
+      }
+      others.formUnion(Transaction.edit(edit).touched)
+    }
+    return edits.values.filter { !others.contains(.set($0.set)) }.sorted { $0.set < $1.set }
+  }
+}
+
 extension ChangePlan.Edit {
   /// Takes out what it does to elements of sets and maps of addresses without intervals. They may as well be edited in front of all
   /// else: `ElementProof` allows any order.

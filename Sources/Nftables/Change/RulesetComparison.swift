@@ -9,8 +9,14 @@ extension RulesetDifference {
     difference.limits = limits(live.limits, planned.limits)
     difference.chains = pairs(live.chains, planned.chains, \.name).compactMap { ChainDifference(live: $0, planned: $1) }
     difference.sets =
-      pairs(live.maps.map(SetContent.init), planned.maps.map(SetContent.init), \.name).compactMap { SetDifference($0, $1) }
-      + pairs(live.sets.map(SetContent.init), planned.sets.map(SetContent.init), \.name).compactMap { SetDifference($0, $1) }
+      pairs(live.maps, planned.maps, \.name).compactMap { live, planned in
+        if let live, let planned, live.isSame(as: planned) { return nil }
+        return SetDifference(live.map(SetContent.init), planned.map(SetContent.init))
+      }
+      + pairs(live.sets, planned.sets, \.name).compactMap { live, planned in
+        if let live, let planned, live.isSame(as: planned) { return nil }
+        return SetDifference(live.map(SetContent.init), planned.map(SetContent.init))
+      }
     difference.unknown = texts(live.unknown, planned.unknown)
     return difference
   }
@@ -48,6 +54,19 @@ extension RulesetDifference {
       case .moved: nil  // on both sides
       }
     }
+  }
+}
+
+// most sets are alike to the order of their elements, and then needn't be compared by their content
+extension NamedSet {
+  fileprivate func isSame(as other: NamedSet) -> Bool {
+    types == other.types && isInterval == other.isInterval && elements == other.elements && unknown == other.unknown
+  }
+}
+
+extension VerdictMap {
+  fileprivate func isSame(as other: VerdictMap) -> Bool {
+    types == other.types && isInterval == other.isInterval && elements == other.elements && unknown == other.unknown
   }
 }
 

@@ -5,7 +5,7 @@ public import PacketSpace
 /// Addresses that every lookup of the base chains treats alike are one class; for each pair of a source's class and a
 /// destination's, the two ways through the base chain are diagrams, whose parting is what changes. A pair whose way leads through
 /// nothing but what is the same on both sides isn't walked.
-public struct TrafficComparison {
+public struct TrafficComparison: Sendable {
   private let live: Ruleset
   private let planned: Ruleset
   private let sides: Sides
@@ -44,18 +44,14 @@ public struct TrafficComparison {
     if !live.hasUnknownExpressions && !planned.hasUnknownExpressions { findings.open.remove(.unknown) }
     if before.isEmpty { findings.open.remove(.opens) }
     if after.isEmpty { findings.open.remove(.closes) }
-    let sources = classes(before, after, .source)
-    let destinations = classes(before, after, .destination)
     if isSameBase {
-      var source = try end(sources, .source)
-      var destination = try end(destinations, .destination)
-      try walk(before, after, sources.indices, destination.changed, (source, destination), &destination.sides, &findings)
-      let same = destinations.indices.filter { destinations[$0].isSame }
-      try walk(before, after, source.changed, same, (source, destination), &source.sides, &findings)
+      try walkChanged(before, after, &findings)
     } else {
+      let sources = classes(before, after, .source)
+      let destinations = classes(before, after, .destination)
       var sides = self.sides
-      let (source, destination) = (End(classes: sources, sides: sides), End(classes: destinations, sides: sides))
-      try walk(before, after, sources.indices, destinations.indices, (source, destination), &sides, &findings)
+      let ends = (End(classes: sources, sides: sides), End(classes: destinations, sides: sides))
+      try walk(before, after, sources.indices, destinations.indices, ends, &sides, &findings)
     }
     if !findings.isComplete { result.isComplete = false }
     for kind in TrafficDifference.Kind.allCases {
@@ -63,6 +59,37 @@ public struct TrafficComparison {
         packets.example().map { .init(hook: hook, kind: kind, packets: packets, witness: $0) }
       }
     }
+  }
+
+  /// Compares what becomes of packets of which an end, or both, leads to something else than before: each end on a core.
+  private func walkChanged(
+    _ before: [Chain], _ after: [Chain], _ findings: inout Findings
+  ) throws(DiagramBudgetExceeded) {
+    let empty = findings
+    @Sendable func end(_ axis: PacketAxis) -> Result<(comparison: TrafficComparison, end: End), DiagramBudgetExceeded> {
+      Result { () throws(DiagramBudgetExceeded) in
+        var comparison = self
+        let end = try comparison.end(comparison.classes(before, after, axis), axis)
+        return (comparison, end)
+      }
+    }
+    let found = concurrently({ end(.source) }, { end(.destination) })
+    let (source, destination) = (try found.0.get(), try found.1.get())
+    let ends = (source.end, destination.end)
+    let same = ends.1.classes.indices.filter { ends.1.classes[$0].isSame }
+    @Sendable func walk(
+      _ own: (comparison: TrafficComparison, end: End), _ sources: some Sequence<Int>, _ destinations: [Int]
+    ) -> Result<Findings, DiagramBudgetExceeded> {
+      Result { () throws(DiagramBudgetExceeded) in
+        var (comparison, sides, findings) = (own.comparison, own.end.sides, empty)
+        try comparison.walk(before, after, sources, destinations, ends, &sides, &findings)
+        return findings
+      }
+    }
+    let walked = concurrently(
+      { walk(destination, ends.0.classes.indices, ends.1.changed) }, { walk(source, ends.0.changed, same) })
+    findings = try walked.0.get()
+    findings.append(try walked.1.get())
   }
 
   /// What was found at a hook so far.
@@ -80,6 +107,16 @@ public struct TrafficComparison {
     init(limit: Int) { self.limit = limit }
 
     var isOver: Bool { open.isEmpty || pairs > Findings.mostPairs }
+
+    /// Takes what was found of other packets.
+    mutating func append(_ other: Findings) {
+      isComplete = isComplete && other.isComplete
+      for (kind, boxes) in other.boxes {
+        let own = self.boxes[kind] ?? []
+        self.boxes[kind] = own + boxes.prefix(limit - own.count)
+        if own.count + boxes.count > limit { isComplete = false }
+      }
+    }
 
     /// Takes a box; false where no more of its kind are wanted.
     mutating func take(_ packets: PacketBox, _ kind: TrafficDifference.Kind) -> Bool {
@@ -109,14 +146,17 @@ public struct TrafficComparison {
         if effects.count == 1, effects[0].values.isDisjoint(with: source.isSame ? source.values : destination.values) {
           continue
         }
-        let kinds = effects.reduce(into: Set<TrafficDifference.Kind>()) { $0.formUnion($1.kinds) }
-        if !effects.isEmpty, kinds.isDisjoint(with: findings.open) {
+        let kinds =
+          effects.isEmpty
+          ? Set(TrafficDifference.Kind.allCases)
+          : effects.reduce(into: Set<TrafficDifference.Kind>()) { $0.formUnion($1.kinds) }
+        if kinds.isDisjoint(with: findings.open) {
           // chains that are written otherwise and do the same leave nothing to be told
           if !kinds.isEmpty { findings.isComplete = false }
           continue
         }
         findings.pairs += 1
-        if !findings.isOver { try compare(before, after, source, destination, &sides, &findings) }
+        if !findings.isOver { try compare(before, after, source, destination, kinds, &sides, &findings) }
         if findings.isOver {
           findings.isComplete = false
           return
@@ -126,25 +166,28 @@ public struct TrafficComparison {
   }
 
   /// The same for one pair of classes.
+  ///
+  /// - Parameter kinds: what may come of it.
   private mutating func compare(
-    _ before: [Chain], _ after: [Chain], _ source: Class, _ destination: Class, _ sides: inout Sides, _ findings: inout Findings
+    _ before: [Chain], _ after: [Chain], _ source: Class, _ destination: Class, _ kinds: Set<TrafficDifference.Kind>,
+    _ sides: inout Sides, _ findings: inout Findings
   ) throws(DiagramBudgetExceeded) {
-    for ends in [source.live, destination.live] {
-      for case .jump(let name)? in ends.values { try sides.share(name, &sameness, &store) }
+    for case .jump(let name)? in source.live.lazy.map(\.verdict) + destination.live.lazy.map(\.verdict) {
+      try sides.share(name, &sameness, &store)
     }
     // what is given of all packets that `sides` are asked about needn't be asked of a packet
     let box = [(PacketAxis.source, source.values), (.destination, destination.values)].reduce(PacketBox()) { box, end in
       end.0 == sides.given ? box : box.narrowed(end.0, toAddresses: end.1, of: source.family)
     }
     let old = try TrafficComparison.outcome(
-      before, &sides.live, &store, source.live.merging(destination.live) { a, _ in a }, of: box)
+      before, &sides.live, &store, TrafficComparison.found(source.live + destination.live), of: box)
     let new = try TrafficComparison.outcome(
-      after, &sides.planned, &store, source.planned.merging(destination.planned) { a, _ in a }, of: box)
+      after, &sides.planned, &store, TrafficComparison.found(source.planned + destination.planned), of: box)
     if old == new { return }
     let pair = PacketBox().narrowed(.source, toAddresses: source.values, of: source.family)
       .narrowed(.destination, toAddresses: destination.values, of: source.family)
     let here = try store.overlay(pair, store.combine(old, new, TrafficComparison.kind), on: .leaf(0))
-    for kind in TrafficDifference.Kind.allCases {
+    for kind in TrafficDifference.Kind.allCases where kinds.contains(kind) {
       store.forEachBox(here, kind.rawValue) { findings.take($0, kind) }
       if findings.boxes[kind]?.count == findings.limit { findings.open.remove(kind) }
     }
@@ -192,9 +235,8 @@ public struct TrafficComparison {
   ) throws(DiagramBudgetExceeded) -> Diagram {
     let anything = TrafficDifference.Kind.allCases.reduce(0) { $0 | TrafficComparison.bit($1) }
     var result = Diagram.leaf(0)
-    if own.planned.count != own.live.count { return .leaf(anything) }
-    for (map, old) in own.live.sorted(by: { $0.key < $1.key }) {
-      let new = own.planned[map] ?? nil
+    if own.planned.map(\.map) != own.live.map(\.map) { return .leaf(anything) }
+    for (old, new) in zip(own.live.map(\.verdict), own.planned.map(\.verdict)) {
       guard let before = try TrafficComparison.called(old, &sides.live, &store),
         let after = try TrafficComparison.called(new, &sides.planned, &store)
       else {
@@ -268,9 +310,20 @@ public struct TrafficComparison {
     var family: IPFamily
     var values: IntervalSet
     /// What each map finds for them.
-    var live: [String: Verdict?]
-    var planned: [String: Verdict?]
+    var live: [Finding]
+    var planned: [Finding]
     var isSame: Bool
+  }
+
+  private struct Finding: Equatable {
+    var map: String
+    var verdict: Verdict?
+  }
+
+  private static func found(_ findings: [Finding]) -> [String: Verdict?] {
+    var result: [String: Verdict?] = [:]
+    for finding in findings { result.updateValue(finding.verdict, forKey: finding.map) }
+    return result
   }
 
   private mutating func classes(_ before: [Chain], _ after: [Chain], _ axis: PacketAxis) -> [Class] {
@@ -296,19 +349,13 @@ public struct TrafficComparison {
         }
       }
       for (labels, values) in IntervalPartition.classes(labelled, of: Interval(0, family.maximum)) {
-        var known = (live: [String: Verdict?](), planned: [String: Verdict?]())
-        for (place, map) in (old + new).enumerated() {
-          let verdict = labels.lazy.map { verdicts[Int($0)] }.first { $0.map == place }?.verdict
-          if place < old.count {
-            known.live[map.map.name] = .some(verdict)
-          } else {
-            known.planned[map.map.name] = .some(verdict)
-          }
+        let findings = (old + new).enumerated().map { place, map in
+          Finding(map: map.map.name, verdict: labels.lazy.map { verdicts[Int($0)] }.first { $0.map == place }?.verdict)
         }
-        result.append(
-          Class(
-            family: family, values: values, live: known.live, planned: known.planned,
-            isSame: sameness.targets(known.live, known.planned)))
+        let (live, planned) = (Array(findings[..<old.count]), Array(findings[old.count...]))
+        // whether what the maps find leads to the same on both sides
+        let isSame = live == planned && live.allSatisfy { $0.verdict.map { sameness.target($0) } ?? true }
+        result.append(Class(family: family, values: values, live: live, planned: planned, isSame: isSame))
       }
     }
     return result

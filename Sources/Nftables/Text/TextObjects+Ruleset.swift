@@ -15,22 +15,31 @@ extension TextObjects {
     var differing: Set<ObjectName> = []
     // of sets and maps that differ in nothing but elements: the planned elements that they have too, by their places
     var common: [ObjectName: [Int]] = [:]
-    var texts: [ArraySlice<UInt8>] = []
+    // what has to be read
+    var texts: [ObjectName: ArraySlice<UInt8>] = [:]
     for object in objects {
       let their = other[object.name]
       if their == object.bytes { continue }
       differing.insert(object.name)
       if let parts = their.flatMap({ TextObjects.parts(object.bytes, $0) }) {
         common[object.name] = parts.common
-        texts.append(parts.rest[...])
+        if let rest = parts.rest { texts[object.name] = rest[...] }
       } else {
-        texts.append(object.bytes)
+        texts[object.name] = object.bytes
       }
     }
     var before = Ruleset(tableName: planned.tableName)
-    if !differing.isEmpty {
-      guard let found = try read(excerpt(texts, without: differing, table: planned.tableName)) else { return nil }
+    if !texts.isEmpty {
+      guard let found = try read(excerpt(texts, table: planned.tableName)) else { return nil }
       before = found
+    }
+    for set in planned.sets where common[.set(set.name)] != nil && texts[.set(set.name)] == nil {
+      let none = Elements(stride: set.types.count)
+      before.sets.append(NamedSet(set.name, types: set.types, isInterval: set.isInterval, elements: none))
+    }
+    for map in planned.maps where common[.set(map.name)] != nil && texts[.set(map.name)] == nil {
+      let none = VerdictElements(stride: map.types.count)
+      before.maps.append(VerdictMap(map.name, types: map.types, isInterval: map.isInterval, elements: none))
     }
     for (place, set) in before.sets.enumerated() {
       guard let places = common[.set(set.name)], let their = planned.sets.first(where: { $0.name == set.name }) else {
@@ -71,8 +80,8 @@ extension TextObjects {
   }
 
   /// Of two texts of a set or map that are declared alike: which elements of the second the first has too, and the text of the first
-  /// with the rest of its elements alone. Nil where they aren't such texts.
-  private static func parts(_ own: ArraySlice<UInt8>, _ their: ArraySlice<UInt8>) -> (common: [Int], rest: [UInt8])? {
+  /// with the rest of its elements alone, if there are any. Nil where they aren't such texts.
+  private static func parts(_ own: ArraySlice<UInt8>, _ their: ArraySlice<UInt8>) -> (common: [Int], rest: [UInt8]?)? {
     guard let own = SetText(own), let their = SetText(their), own.head == their.head else { return nil }
     // most of them stand alike up to what differs, and behind it
     let shorter = min(own.elements.count, their.elements.count)
@@ -87,7 +96,8 @@ extension TextObjects {
       if let place = places[element] { common.append(place) } else { rest.append(element) }
     }
     common += their.elements.count - end..<their.elements.count
-    let elements = rest.isEmpty ? [] : Array("    elements = { ".utf8) + rest.joined(separator: [0x2C]) + Array(" }\n".utf8)
+    if rest.isEmpty { return (common, nil) }
+    let elements = Array("    elements = { ".utf8) + rest.joined(separator: [0x2C]) + Array(" }\n".utf8)
     return (common, own.head + elements + Array("  }".utf8))
   }
 
@@ -118,14 +128,15 @@ extension TextObjects {
   }
 
   /// A text of objects, with those that they speak of declared and empty.
-  private func excerpt(_ texts: [ArraySlice<UInt8>], without written: Set<ObjectName>, table: String) -> [UInt8] {
+  private func excerpt(_ texts: [ObjectName: ArraySlice<UInt8>], table: String) -> [UInt8] {
     var bytes = Array("table inet \(table) {\n".utf8)
     var spokenOf: Set<ObjectName> = []
-    for text in texts {
+    for object in objects {
+      guard let text = texts[object.name] else { continue }
       bytes += text + [0x0A]
       TextObjects.forEachReference(text) { spokenOf.insert($0) }
     }
-    for object in objects where spokenOf.contains(object.name) && !written.contains(object.name) {
+    for object in objects where spokenOf.contains(object.name) && texts[object.name] == nil {
       switch object.name {
       case .chain(let name): bytes += Array("  chain \(name) {\n  }\n".utf8)
       case .set: bytes += SetText(object.bytes).map { $0.head + Array("  }".utf8) } ?? object.bytes

@@ -81,7 +81,8 @@ struct Resolver {
   ///   - work: Gives the results for some of `count` things, and changes nothing of the resolver but reports and limits.
   ///   - take: Takes over the results, in order.
   mutating func inHalves<Part: Sendable>(
-    _ count: Int, _ work: @Sendable (inout Resolver, Range<Int>) -> Part, taking take: (inout Resolver, consuming Part) -> Void
+    _ count: Int, _ work: @escaping @Sendable (inout Resolver, Range<Int>) -> Part,
+    taking take: (inout Resolver, consuming Part) -> Void
   ) {
     guard count >= leastForHalves else { return take(&self, work(&self, 0..<count)) }
     let state = self

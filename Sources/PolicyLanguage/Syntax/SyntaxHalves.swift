@@ -1,4 +1,5 @@
 import Diagnostics
+import PacketSpace
 
 /// Files in two halves at once.
 ///

@@ -2,6 +2,7 @@ import ArgumentParser
 import Diagnostics
 import Nftables
 import NftablesKernel
+import PacketSpace
 import PolicyCompiler
 
 /// `cordon compile`: a policy to a ruleset, to a file or to the kernel.
@@ -136,22 +137,29 @@ struct Compile: ParsableCommand {
   private func prepare(
     _ compilation: Compilation, _ sources: SourceFiles, _ ahead: KeptTable?
   ) throws -> Preparation {
+    let ruleset = compilation.ruleset
+    let text = Later { compilation.text() }
     // a plan is told first what else it would do
     if apply && !dryRun { try lockout.check(compilation, sources, policy) }
-    let folder = try state.folder(of: compilation.ruleset.tableName)
+    let folder = try state.folder(of: ruleset.tableName)
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
-    let text = compilation.text()
-    let state = store == nil ? nil : Later { NewState(text, compilation, sources) }
-    let enforcement = try Enforcement(
-      compilation.ruleset, replacing: replace, adopting: adopt, &kernel,
-      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: compilation.ruleset, text: text, $0) })
-    let report = DifferenceReport(
-      live: enforcement.live, planned: compilation.ruleset, enforcement.plan.difference, compilation.policy)
-    let open = apply ? try SessionsPlan(compilation, sources, sessions ?? .keep, isFirst: enforcement.live == nil) : nil
+    let state = store == nil ? nil : Later { NewState(text.value, compilation, sources) }
+    var flows: Later<Result<SessionsPlan, any Error>>?
+    let (enforcement, report) = try Enforcement.plan(
+      ruleset, replacing: replace, adopting: adopt, &kernel,
+      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: ruleset, text: text.value, $0) },
+      meanwhile: { live in
+        if apply {
+          let (choice, isFirst) = (sessions ?? .keep, live == nil)
+          flows = Later { Result { try SessionsPlan(compilation, sources, choice, isFirst: isFirst) } }
+        }
+        return DifferenceReport(live: live, planned: ruleset, compilation.policy)
+      })
+    let open = try flows?.value.get()
     let words = report.text(policy.outputFormat, plan: apply ? enforcement.plan : nil, sessions: open)
     return Preparation(
-      folder: folder, store: store, kernel: kernel, text: text, state: state, enforcement: enforcement, open: open,
+      folder: folder, store: store, kernel: kernel, text: text.value, state: state, enforcement: enforcement, open: open,
       report: words)
   }
 

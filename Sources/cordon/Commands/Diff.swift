@@ -27,9 +27,7 @@ struct Diff: ParsableCommand {
     var difference: Result<DifferenceReport, any Error>?
     _ = try policy.compile(target) { compilation, _ in
       difference = Result {
-        let live = try other(compilation)
-        return DifferenceReport(
-          live: live, planned: compilation.ruleset, .compare(live: live, planned: compilation.ruleset), compilation.policy)
+        DifferenceReport(live: try other(compilation), planned: compilation.ruleset, compilation.policy)
       }
     }
     try Status.refusing(policy.outputFormat) { try Terminal.output(difference!.get().text(policy.outputFormat)) }

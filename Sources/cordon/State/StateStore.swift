@@ -276,7 +276,7 @@ struct StateStore: ~Copyable {
       do {
         // what was found may hold what Cordon can't write
         if let planned = try LiveTable.read(file: folder.path(of: state.fileName), table: folder.table), planned.isFullyKnown {
-          return try Enforcement(planned, replacing: false, adopting: false, &kernel).carryOut(&kernel)
+          return try Enforcement.plan(planned, replacing: false, adopting: false, &kernel).enforcement.carryOut(&kernel)
         }
       } catch {
         Terminal.say("note: the table is loaded whole, and not changed in phases: \(error)\n")

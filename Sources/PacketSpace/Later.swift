@@ -1,0 +1,54 @@
+import Dispatch
+import Glibc
+import Synchronization
+
+/// The result of a computation that goes on beside this thread, on another core where there is one.
+///
+/// It has a thread of its own: dispatch has as many as there are cores, so that what is begun beside a proof would wait for its
+/// end.
+public final class Later<Value: Sendable>: Sendable {
+  private let result = Mutex<Value?>(nil)
+  private let end = DispatchGroup()
+
+  /// - Precondition: the system has a thread to give.
+  public init(_ body: @escaping @Sendable () -> Value) {
+    end.enter()
+    Run.start {
+      let value = body()
+      self.result.withLock { $0 = value }
+      self.end.leave()
+    }
+  }
+
+  /// Waits for it.
+  public var value: Value {
+    end.wait()
+    return result.withLock { $0! }
+  }
+}
+
+/// Two computations at once, on two cores where there are two.
+public func concurrently<A, B: Sendable>(_ a: () -> A, _ b: @escaping @Sendable () -> B) -> (A, B) {
+  let second = Later(b)
+  let first = a()
+  return (first, second.value)
+}
+
+/// What a thread does.
+private final class Run: Sendable {
+  private let body: @Sendable () -> Void
+
+  private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+
+  static func start(_ body: @escaping @Sendable () -> Void) {
+    var thread = pthread_t()
+    let refused = pthread_create(
+      &thread, nil,
+      { run in
+        Unmanaged<Run>.fromOpaque(run!).takeRetainedValue().body()
+        return nil
+      }, Unmanaged.passRetained(Run(body)).toOpaque())
+    precondition(refused == 0, "a thread can be had")
+    pthread_detach(thread)
+  }
+}
