@@ -224,14 +224,14 @@ import Testing
     #expect(
       try LargeTableTests.rules(compilation, "ingress/web") == [
         "ct state invalid drop", "jump accept-from/web",
-        "ip saddr 10.9.9.9 tcp dport 8080 drop", "ip saddr 10.9.9.9 tcp dport 8443 drop",
+        "tcp dport 8080 ip saddr 10.9.9.9 drop", "tcp dport 8443 ip saddr 10.9.9.9 drop",
         "tcp dport 22 jump accept-from/office",
         "tcp dport 80 jump accept-from/office", "udp dport 443 jump accept-from/office",
         "ip saddr 10.9.0.0/16 jump accept/app",
         "ip saddr 192.0.2.1 ip daddr 172.16.1.10 jump accept/app",
         "ip saddr @group-ipv4/database icmp type echo-request accept",
         "ip6 saddr @group-ipv6/database icmpv6 type echo-request accept",
-        "ip saddr @group-ipv4/database meta l4proto esp accept", "ip6 saddr @group-ipv6/database meta l4proto esp accept",
+        "meta l4proto esp ip saddr @group-ipv4/database accept", "meta l4proto esp ip6 saddr @group-ipv6/database accept",
         "drop",
       ])
     #expect(
@@ -246,7 +246,7 @@ import Testing
     let compilation = try LargeTableTests.large(LargeTableTests.called)
     #expect(
       try LargeTableTests.rules(compilation, "egress/database") == [
-        "ct state invalid drop", "ip daddr 192.0.2.0/24 tcp dport 443 return", "udp dport 123 goto only-to/web",
+        "ct state invalid drop", "tcp dport 443 ip daddr 192.0.2.0/24 return", "udp dport 123 goto only-to/web",
         "meta l4proto tcp goto only-to/web", "drop",
       ])
     for logged in [true, false] {
@@ -265,7 +265,7 @@ import Testing
     #expect(
       try LargeTableTests.rules(compilation, "egress/database") == [
         "ct state invalid drop", "udp dport 123 jump accept-to/web", "meta l4proto tcp jump accept-to/web",
-        "ip daddr 192.0.2.0/24 tcp dport 443 accept", "drop",
+        "tcp dport 443 ip daddr 192.0.2.0/24 accept", "drop",
       ])
   }
 
@@ -323,7 +323,7 @@ import Testing
     (
       ["allow: tcp, to: peer", "allow: ssh, to: other"],
       [
-        "ip daddr @group-ipv4/peer meta l4proto tcp return", "ip6 daddr @group-ipv6/peer meta l4proto tcp return",
+        "meta l4proto tcp ip daddr @group-ipv4/peer return", "meta l4proto tcp ip6 daddr @group-ipv6/peer return",
         "tcp dport 22 goto only-to/other",
       ]
     ),
@@ -331,7 +331,7 @@ import Testing
     (
       ["allow: ssh, to: peer", "deny: tcp, to: other, priority: 2", "allow: all, to: any, priority: 3"],
       [
-        "ip daddr @group-ipv4/peer tcp dport 22 return", "ip6 daddr @group-ipv6/peer tcp dport 22 return",
+        "tcp dport 22 ip daddr @group-ipv4/peer return", "tcp dport 22 ip6 daddr @group-ipv6/peer return",
         "meta l4proto tcp jump drop-to/other", "return",
       ]
     ),
@@ -343,13 +343,13 @@ import Testing
     // another allow of the service, which takes the packets that aren't the peer's
     (
       ["allow: ssh, to: peer", "allow: ssh, to: 10.0.0.0/8, priority: 2"],
-      ["ip daddr 10.0.0.0/8 tcp dport 22 return", "tcp dport 22 goto only-to/peer"]
+      ["tcp dport 22 ip daddr 10.0.0.0/8 return", "tcp dport 22 goto only-to/peer"]
     ),
     (
       ["allow: ssh, to: [peer, other]"],
       [
-        "ip daddr @group-ipv4/peer tcp dport 22 return", "ip daddr @group-ipv4/other tcp dport 22 return",
-        "ip6 daddr @group-ipv6/peer tcp dport 22 return", "ip6 daddr @group-ipv6/other tcp dport 22 return",
+        "tcp dport 22 ip daddr @group-ipv4/peer return", "tcp dport 22 ip daddr @group-ipv4/other return",
+        "tcp dport 22 ip6 daddr @group-ipv6/peer return", "tcp dport 22 ip6 daddr @group-ipv6/other return",
       ]
     ),
     (["allow: all, to: peer"], ["ip daddr @group-ipv4/peer return", "ip6 daddr @group-ipv6/peer return"]),
@@ -404,7 +404,7 @@ import Testing
     }
     #expect(
       try LargeTableTests.rules(compilation, "ingress/base//web").suffix(6) == [
-        "ip saddr 192.0.2.66 jump drop/ssh", "ip saddr 192.0.2.8/30 tcp dport 9100 drop",
+        "ip saddr 192.0.2.66 jump drop/ssh", "tcp dport 9100 ip saddr 192.0.2.8/30 drop",
         "jump ingress.allow-1/base", "tcp dport 443 accept", "udp dport 123 accept", "drop",
       ])
     #expect(

@@ -131,7 +131,7 @@ import Testing
   static let firstAddress = UInt128(0xAC10_010A)  // 172.16.1.10
 
   static let faults: [Fault] = [
-    rule("a rule dropped", "ingress/web", "tcp dport 22 accept") { $0.remove(at: $1) },
+    rule("a rule dropped", "ingress/web", "tcp dport 22 ") { $0.remove(at: $1) },
     rule("a deny dropped", "ingress/web", "203.0.113.66") { $0.remove(at: $1) },
     rule("the invalid check dropped", "ingress/web", "ct state invalid") { $0.remove(at: $1) },
     rule("the exemption dropped", "ingress/web", "exempt-from") { $0.remove(at: $1) },

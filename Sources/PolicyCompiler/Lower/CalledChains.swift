@@ -4,10 +4,10 @@ import PolicyLanguage
 
 /// Chains that many rules of a large table call: what they ask in common stands there once.
 ///
-///     ip daddr @group-ipv4/web tcp dport 6514 drop     tcp dport 6514 jump drop-to/web
-///     ip6 daddr @group-ipv6/web tcp dport 6514 drop
-///     ip daddr 10.0.0.0/8 tcp dport 8080 drop          ip daddr 10.0.0.0/8 jump drop/app
-///     ip daddr 10.0.0.0/8 tcp dport 8443 drop
+///     tcp dport 6514 ip daddr @group-ipv4/web drop     tcp dport 6514 jump drop-to/web
+///     tcp dport 6514 ip6 daddr @group-ipv6/web drop
+///     tcp dport 8080 ip daddr 10.0.0.0/8 drop          ip daddr 10.0.0.0/8 jump drop/app
+///     tcp dport 8443 ip daddr 10.0.0.0/8 drop
 ///                                                      chain drop-to/web {
 ///                                                        ip daddr @group-ipv4/web drop
 ///                                                        ip6 daddr @group-ipv6/web drop
@@ -23,7 +23,7 @@ import PolicyLanguage
 /// its profile that logs, stays whole.
 ///
 /// The kernel pays for a table rule by rule and, within a rule, expression by expression. One rule of five stands in the place
-/// of two to four of nine. And a packet asks sets of addresses for its own service's rules only.
+/// of two to four of nine.
 struct CalledChains {
   private struct PeerChain: Hashable {
     var peer: Peer

@@ -9,6 +9,8 @@ import PolicyLanguage
 ///       ct state { established, related } accept
 ///       ip saddr vmap @egress-ipv4        10.0.0.1 : jump egress/web
 ///       ip daddr vmap @ingress-ipv4       10.0.0.1 : jump ingress/web
+///       ip6 saddr vmap @egress-ipv6
+///       ip6 daddr vmap @ingress-ipv6
 ///     }
 ///
 /// One lookup finds the profile of an end, however many there are. Egress chains come back here where they allow; ingress chains
@@ -24,8 +26,9 @@ struct GatewayChains {
     self.policy = policy
     self.profiles = profiles
     self.observes = observes
-    lookups = [Direction.egress, .ingress].flatMap { direction in
-      IPFamily.allCases.flatMap { family in
+    // what is decided in one family's chains needn't come by the other's lookups
+    lookups = IPFamily.allCases.flatMap { family in
+      [Direction.egress, .ingress].flatMap { direction in
         GatewayChains.maps(direction, family, profiles, elements).map { (direction, family, $0) }
       }
     }

@@ -4,9 +4,12 @@ import PolicyLanguage
 
 /// What a rule of the policy asks of a packet, as matches of nft: a list of alternatives, of which one must hold.
 ///
-///     allow: ssh                            ip saddr { 203.0.113.0/24, 203.0.113.200 } tcp dport 22
-///     from: [office, 203.0.113.200]         ip6 saddr 2001:db8:12::/48 tcp dport 22
+///     allow: ssh                            tcp dport 22 ip saddr { 203.0.113.0/24, 203.0.113.200 }
+///     from: [office, 203.0.113.200]         tcp dport 22 ip6 saddr 2001:db8:12::/48
 ///     to: 10.0.0.1  (an own end)            … ip daddr 10.0.0.1 …: then IPv4 only
+///
+/// The service stands in front where it costs no more than the addresses: most packets are of another service, and so no set is
+/// looked up for them.
 ///
 /// Services, peers and own addresses are alternatives each, so the rule's alternatives are their combinations, family by
 /// family. Where one of the three has nothing of a family, there is no combination of that family: nothing that came out empty
@@ -48,12 +51,20 @@ struct RuleMatches {
               }
               addresses = [.family(family)]
             }
-            result.append(addresses + service.expressions)
+            result.append(RuleMatches.cheapestFirst(addresses, service))
           }
         }
       }
     }
     return result
+  }
+
+  /// Both halves of an alternative, the one in front that a packet passes by at less cost. A family that the service implies is nft's
+  /// to put in its place, so such a service stays behind.
+  private static func cheapestFirst(_ addresses: [Expression], _ service: ServiceMatches) -> [Expression] {
+    let isServiceFirst =
+      service.family == nil && CostModel.passing(service.expressions) <= CostModel.passing(addresses)
+    return isServiceFirst ? service.expressions + addresses : addresses + service.expressions
   }
 
   /// A match for each operand; one empty match where there is no condition.
