@@ -73,6 +73,24 @@ import Testing
     #expect(used.count == new.count)
   }
 
+  /// An interval that lies behind the end of its axis has no packet in it, wherever the nodes of a store lie.
+  @Test func knowTheEndOfAnAxis() throws {
+    for values in [IntervalSet([Interval(512)]), IntervalSet([Interval(2), Interval(512), Interval(1024)])] {
+      let inside = values.intersection(IntervalSet([Interval(0, PacketAxis.connectionState.maximum)]))
+      for others in [0, 3] {
+        var store = DiagramStore()
+        for number in 0..<others {
+          let box = PacketBox().narrowed(.source, to: Interval(UInt128(number)))
+          _ = try store.overlay(box, .leaf(number + 1), on: .leaf(0))
+        }
+        let bottom = try store.overlay(PacketBox().narrowed(.connectionState, to: Interval(8)), .leaf(2), on: .leaf(0))
+        let found = try store.overlay(PacketBox().narrowed(.connectionState, to: values), .leaf(1), on: bottom)
+        let meant = try store.overlay(PacketBox().narrowed(.connectionState, to: inside), .leaf(1), on: bottom)
+        #expect(found == meant)
+      }
+    }
+  }
+
   /// One function made in two ways is one node.
   @Test(arguments: 0..<100) func areOneWhereTheyMeanOne(_ number: UInt64) throws {
     var generator = SeededGenerator(seed: number)

@@ -218,7 +218,8 @@ public struct DiagramStore: Sendable {
           append(upper, try overlay(conditions, depth + 1, a.child, b.child), from: base)
         } else {
           // between the intervals all is as it was
-          upper = next < intervals.count ? intervals[next].lower - 1 : maximum
+          // a value that the axis doesn't have, such as a connection's state that the kernel has no bit for, lies behind its end
+          upper = next < intervals.count ? min(intervals[next].lower - 1, maximum) : maximum
           while b.upper < upper {
             append(b.upper, b.child, from: base)
             advance(&b)
