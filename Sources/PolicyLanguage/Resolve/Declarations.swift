@@ -35,8 +35,12 @@ extension Resolver {
       }
     }
     if isEmpty, !isIncomplete, !diagnostics.contains(where: { $0.severity == .error }) {
+      // a file may be two trees
+      let ranges = trees.map { $0.range($0.root) }
+      let last = ranges.last { $0.file == ranges[0].file }
       report(
-        .error, .emptyPolicy, "the policy says nothing", at: trees.first.map { $0.range($0.root) },
+        .error, .emptyPolicy, "the policy says nothing",
+        at: last.map { ranges[0].joined(with: $0) },
         help: "write `groups`, with rules, and `instances`, with their addresses")
     }
   }

@@ -94,10 +94,10 @@ public final class SyntaxTree: Sendable {
   }
 
   /// A mapping's entries in the order of the text; none of anything else.
-  public func entries(_ node: SyntaxNode) -> SyntaxEntries { SyntaxEntries(nodes: children(node, of: .mapping)) }
+  func entries(_ node: SyntaxNode) -> SyntaxEntries { SyntaxEntries(nodes: children(node, of: .mapping)) }
 
   /// A sequence's elements in the order of the text; none of anything else.
-  public func elements(_ node: SyntaxNode) -> SyntaxElements { children(node, of: .sequence) }
+  func elements(_ node: SyntaxNode) -> SyntaxElements { children(node, of: .sequence) }
 
   /// How many entries or elements a node has; counted by walking them.
   public func count(_ node: SyntaxNode) -> Int {
@@ -136,8 +136,8 @@ extension SyntaxTree.Node {
   }
 }
 
-/// The elements of a sequence, to be walked while there is the tree.
-public struct SyntaxElements: Sequence, IteratorProtocol, Sendable {
+/// The elements of a sequence, to be walked while there is the tree: it must be used in the loop or behind it.
+struct SyntaxElements: Sequence, IteratorProtocol {
   /// Not counted as a reference: that would cost more than the walk through a list of one.
   private let tree: Unmanaged<SyntaxTree>
   private var position: UInt32
@@ -149,18 +149,18 @@ public struct SyntaxElements: Sequence, IteratorProtocol, Sendable {
     self.end = end
   }
 
-  public mutating func next() -> SyntaxNode? {
+  mutating func next() -> SyntaxNode? {
     guard position < end else { return nil }
     defer { position = tree._withUnsafeGuaranteedRef { $0.nodes[Int(position)].next } }
     return SyntaxNode(index: position)
   }
 }
 
-/// The entries of a mapping.
-public struct SyntaxEntries: Sequence, IteratorProtocol, Sendable {
+/// The entries of a mapping, to be walked while there is the tree, as `SyntaxElements`.
+struct SyntaxEntries: Sequence, IteratorProtocol {
   var nodes: SyntaxElements
 
-  public mutating func next() -> (key: SyntaxNode, value: SyntaxNode)? {
+  mutating func next() -> (key: SyntaxNode, value: SyntaxNode)? {
     guard let key = nodes.next(), let value = nodes.next() else { return nil }
     return (key, value)
   }

@@ -29,6 +29,7 @@ import Testing
     "a: b\n---\nc: d\n", "a:\nb\nc: d\n", "\u{FEFF}a: b\nc: d\n", "# a\nb: c\n", "a: b\n\u{FEFF}c: d\n", "- a\nb: c\n",
     "a:\n- b\nc:\n- d\n",
     "'a': b\na: c\n", "a\nb: c\n", "a: b\n\tc: d\ne: f\n",
+    "groups:\ninstances:\n", "groups: {}\ninstances: {}\n",
   ]) func cutsGiveTheSame(_ text: String) {
     for end in 0...text.utf8.count { expectTheSame([Array(text.utf8.prefix(end))], text) }
     expectTheSame([Array((text + "groups:\n  web: {}\n").utf8)], text)

@@ -1,7 +1,8 @@
 import Diagnostics
-import PolicyLanguage
 import TestSupport
 import Testing
+
+@testable import PolicyLanguage
 
 /// Nothing that anybody can feed the parser crashes it, hangs it or eats the memory.
 @Suite struct SyntaxLimitTests {

@@ -1,6 +1,7 @@
 import Diagnostics
-import PolicyLanguage
 import Testing
+
+@testable import PolicyLanguage
 
 @Suite struct SyntaxParserTests {
   /// What is accepted, with the tree that both parsers read.

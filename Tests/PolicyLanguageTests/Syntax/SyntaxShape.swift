@@ -1,6 +1,7 @@
 import Diagnostics
-import PolicyLanguage
 import Yams
+
+@testable import PolicyLanguage
 
 /// A document's tree without places, to compare with another parser's.
 indirect enum SyntaxShape: Equatable, CustomStringConvertible {
