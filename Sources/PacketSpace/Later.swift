@@ -10,7 +10,7 @@ public final class Later<Value: Sendable>: Sendable {
   private let result = Mutex<Value?>(nil)
   private let end = DispatchGroup()
 
-  /// - Precondition: the system has a thread to give.
+  /// Where the system has no thread to give, this returns when the computation is done.
   public init(_ body: @escaping @Sendable () -> Value) {
     end.enter()
     Run.start {
@@ -34,6 +34,13 @@ public func concurrently<A, B: Sendable>(_ a: () -> A, _ b: @escaping @Sendable 
   return (first, second.value)
 }
 
+/// Does work on all cores at once, which shares it out itself: what each of the threads does is up to `work`.
+public func onAllCores(_ work: @escaping @Sendable () -> Void) {
+  let others = (1..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))).map { _ in Later(work) }
+  work()
+  for other in others { other.value }
+}
+
 /// What a thread does.
 private final class Run: Sendable {
   private let body: @Sendable () -> Void
@@ -42,13 +49,17 @@ private final class Run: Sendable {
 
   static func start(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
+    let run = Unmanaged.passRetained(Run(body))
     let refused = pthread_create(
       &thread, nil,
       { run in
         Unmanaged<Run>.fromOpaque(run!).takeRetainedValue().body()
         return nil
-      }, Unmanaged.passRetained(Run(body)).toOpaque())
-    precondition(refused == 0, "a thread can be had")
-    pthread_detach(thread)
+      }, run.toOpaque())
+    if refused == 0 {
+      pthread_detach(thread)
+    } else {
+      run.takeRetainedValue().body()
+    }
   }
 }

@@ -37,6 +37,20 @@ import Testing
     }
   }
 
+  @Test("a process that may start no threads does all by itself")
+  func withoutThreads() throws {
+    try StateTests.world { world in
+      // limits of processes aren't root's; its files are
+      let done = try Shell.run(
+        [
+          "setpriv", "--reuid=65534", "--clear-groups", "--inh-caps=+dac_override", "--ambient-caps=+dac_override",
+          "prlimit", "--nproc=0", Cordon.path, "compile", "a.yaml",
+        ], directory: world.folder)
+      expectStatus(done, 0)
+      #expect(done.stdout.contains("chain ingress/web {"))
+    }
+  }
+
   @Test("a kernel without nf_tables")
   func withoutNftables() throws {
     try RefusalTests.expectRefusals("Protocol not supported", help: "load the module with `modprobe nf_tables`") {

@@ -1,5 +1,4 @@
 import Diagnostics
-import Dispatch
 import Nftables
 public import PacketSpace
 import PolicyLanguage
@@ -91,12 +90,12 @@ struct Verifier {
     }
     let stride = 32
     let blocks = (jobs.count + stride - 1) / stride
-    let next = Atomic(0)
-    DispatchQueue.concurrentPerform(iterations: blocks + 1) { _ in
-      // one iteration on each core takes block after block, for the sake of its store, and the others find none
+    let next = Cursor()
+    onAllCores {
+      // each takes block after block, for the sake of its store
       var store = DiagramStore()
       while true {
-        let block = next.add(1, ordering: .relaxed).oldValue
+        let block = next.take()
         if block > blocks { return }
         // the base chains take longest, so they are begun first
         if block == 0 {
@@ -122,6 +121,12 @@ struct Verifier {
       }
     }
     return try first.withLock(\.result).get()
+  }
+
+  /// Numbers from 0 on, each of which is given to one thread.
+  private final class Cursor: Sendable {
+    private let next = Atomic(0)
+    func take() -> Int { next.add(1, ordering: .relaxed).oldValue }
   }
 
   private typealias Outcome = RulesetDiagrams.Outcome
