@@ -8,7 +8,7 @@ extension Kernel {
   /// libnftables 1.0.6 would read the names of all chains and sets first, and for what goes the elements of all interval sets of all
   /// tables, whoever's they are.
   ///
-  /// - Parameter most: how many bytes a transaction may have at most.
+  /// - Parameter most: how many bytes a transaction may have at most: for tests of smaller buffers.
   /// - Returns: how many transactions it took.
   /// - Throws: `KernelError` where the kernel doesn't take a transaction; those before it stay.
   @discardableResult

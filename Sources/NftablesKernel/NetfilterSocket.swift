@@ -18,6 +18,9 @@ struct NetfilterSocket: ~Copyable {
   init() throws(KernelError) {
     file = socket(AF_NETLINK, Int32(SOCK_RAW.rawValue) | Int32(SOCK_CLOEXEC.rawValue), NETLINK_NETFILTER)
     if file < 0 { throw KernelError("speak to the kernel's nftables", errno: errno) }
+    // an error is answered with the header of what it is about, and not with the whole message, of which a few would fill the buffer
+    var one: Int32 = 1
+    setsockopt(file, 270, 10, &one, socklen_t(MemoryLayout<Int32>.size))  // SOL_NETLINK, NETLINK_CAP_ACK
   }
 
   deinit { close(file) }
@@ -177,7 +180,7 @@ struct NetfilterSocket: ~Copyable {
   ///
   /// - Parameters:
   ///   - changes: in order; those of one array are made in one transaction in any case, and have less than 200 KB together.
-  ///   - most: how many bytes a transaction may have at most, if the buffer would hold more.
+  ///   - most: how many bytes a transaction may have at most, if the buffer would hold more: for tests of smaller ones.
   /// - Returns: how many transactions it took.
   /// - Throws: `KernelError` where the kernel doesn't take a transaction: then nothing of that one is changed.
   borrowing func transact(
@@ -220,14 +223,22 @@ struct NetfilterSocket: ~Copyable {
       messages += message(type: 10 << 8 | type, flags: flags | last, body: [1, 0, 0, 0] + attributes)
     }
     try send(messages + message(type: 17, flags: 0, body: edge), operation)
-    // all answers are there when the kernel has taken the messages: that it is done, and what is wrong with a change or the batch
+    // all answers are there when the kernel has taken the messages: that it is done, and what is wrong with changes or the batch
     var error: Int32 = 0
-    var answer = try receive(operation)
-    while !answer.isEmpty {
+    while true {
+      let (answer, number) = read(waiting: error == 0)
+      if answer.isEmpty && number == EAGAIN { break }
+      // what found no room in the buffer is missing behind those that did
+      if answer.isEmpty && number == ENOBUFS {
+        error = error == 0 ? number : error
+        continue
+      }
+      guard answer.count >= 16 else { throw KernelError(operation, errno: answer.isEmpty ? number : EPROTO) }
       let header = Header(answer[...])
       guard header.type == Header.error else { throw KernelError(operation, errno: EPROTO) }
-      if error == 0 { error = header.error }
-      answer = try receive(operation, waiting: false)
+      // of several the first tells most
+      if error == 0 || error == ENOBUFS { error = header.error }
+      if header.error == 0 { break }
     }
     if error != 0 { throw KernelError(operation, errno: error) }
   }
@@ -240,6 +251,11 @@ struct NetfilterSocket: ~Copyable {
   }
 
   private borrowing func send(_ messages: [UInt8], _ operation: String) throws(KernelError) {
+    // what an earlier question that failed left unread is no answer to this one
+    while true {
+      let (rest, number) = read(waiting: false)
+      if rest.isEmpty && number != ENOBUFS { break }
+    }
     guard Glibc.send(file, messages, messages.count, 0) == messages.count else { throw KernelError(operation, errno: errno) }
   }
 
@@ -253,17 +269,24 @@ struct NetfilterSocket: ~Copyable {
     return message + body
   }
 
-  /// - Parameter isWaiting: else the answer is empty where none is there.
-  private borrowing func receive(_ operation: String, waiting isWaiting: Bool = true) throws(KernelError) -> [UInt8] {
+  private borrowing func receive(_ operation: String) throws(KernelError) -> [UInt8] {
+    let (answer, number) = read(waiting: true)
+    if answer.count < 16 { throw KernelError(operation, errno: answer.isEmpty ? number : EPROTO) }
+    return answer
+  }
+
+  /// - Parameter isWaiting: else nothing is read where nothing is there, and the error is EAGAIN.
+  /// - Returns: some messages; or none, and the error's number.
+  private borrowing func read(waiting isWaiting: Bool) -> (answer: [UInt8], error: Int32) {
+    var error: Int32 = 0
     // the kernel fills at most 32 KiB of what is asked for
     let answer = [UInt8](unsafeUninitializedCapacity: 1 << 16) { buffer, count in
       let flags = isWaiting ? 0 : Int32(MSG_DONTWAIT)
       repeat { count = recv(file, buffer.baseAddress!, buffer.count, flags) } while count < 0 && errno == EINTR
+      if count < 0 { error = errno }
       count = max(0, count)
     }
-    if answer.isEmpty, !isWaiting, errno == EAGAIN { return [] }
-    if answer.count < 16 { throw KernelError(operation, errno: answer.isEmpty ? errno : EPROTO) }
-    return answer
+    return (answer, error)
   }
 
   private borrowing func append<T: FixedWidthInteger>(_ number: T, to bytes: inout [UInt8]) {

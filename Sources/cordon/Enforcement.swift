@@ -51,7 +51,8 @@ struct Enforcement {
       Terminal.error(rest.text())
       throw Refusal("the kernel took the ruleset, and table inet \(name) is not what was meant: the difference is above")
     } catch {
-      if try kernel.generation() == before { throw error }
+      // where that can't be asked, the table is put back all the same
+      if (try? kernel.generation()) == before { throw error }
       if live != nil {
         throw Refusal(error, and: restore(&kernel), help: "look at what is there with `cordon status`, and apply again")
       }

@@ -79,4 +79,22 @@ import Testing
       }
     }
   }
+
+  @Test("however much is wrong with a transaction, its answers aren't taken for others")
+  func manyAnswers() throws {
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      let table = ExactEditTests.table(0..<10, .ipv4Address)
+      try kernel.apply(TextWriter.write(table))
+      // as after somebody flushed the sets: some hundred messages, none of which fits
+      let edits = ExactEditTests.edits(
+        from: ExactEditTests.table(10..<50_000, .ipv4Address), to: ExactEditTests.table([], .ipv4Address))
+      let generation = try kernel.generation()
+      let error = #expect(throws: KernelError.self) { try kernel.change(edits, of: "cordon") }
+      #expect("\(error!)" == "cannot change elements of table inet cordon: No such file or directory")
+      #expect(try kernel.generation() == generation)
+      #expect(try kernel.ownership(of: "cordon") == .foreign && kernel.flags(of: "cordon") == 0)
+      #expect(RulesetDifference.compare(live: try ApplyTests.live(&kernel), planned: table).isEmpty)
+    }
+  }
 }
