@@ -89,6 +89,35 @@ import Testing
     #expect(edited > 2, "\(edited)")
   }
 
+  /// A set and a map can't bear one name at once, so that the one goes before the other comes.
+  @Test func aSetBecomesAMap() throws {
+    let planned = try CompiledPolicy(
+      """
+      groups: { web: { ingress: [{ allow: http, from: any }] } }
+      instances: { web-1: { addresses: [10.0.0.1, "fd00::1"], groups: web } }
+      """
+    ).ruleset
+    var live = planned
+    let place = try #require(live.maps.firstIndex { $0.name == "ingress-ipv6" })
+    let map = live.maps.remove(at: place)
+    live.sets.append(NamedSet(map.name, types: map.types, isInterval: false, elements: map.elements.keys))
+    for (number, chain) in live.chains.enumerated() where chain.base != nil {
+      for (rule, expressions) in chain.rules.map(\.expressions).enumerated() {
+        if case .lookup(let lookup) = expressions[0], case .named(map.name) = lookup.source {
+          live.chains[number].rules[rule].expressions = [.match(Match(lookup.key, .named(map.name))), .verdict(.drop)]
+        }
+      }
+    }
+    let plan = ChangePlan(live: live, planned: planned)
+    #expect(!plan.replacesTable)
+    var state = live
+    for transaction in plan.transactions {
+      state = transaction.applied(to: state)
+      #expect(Set(state.sets.map(\.name)).isDisjoint(with: state.maps.map(\.name)))
+    }
+    #expect(RulesetDifference.compare(live: state, planned: planned).isEmpty)
+  }
+
   /// An address that joins a group which many others name is one transaction, and touches no rule.
   @Test func anAddressJoins() throws {
     func policy(_ members: Int) -> String {

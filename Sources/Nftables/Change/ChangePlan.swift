@@ -253,15 +253,18 @@ private struct PlanBuilder {
 
 extension RulesetDifference {
   /// Objects on one side only.
-  fileprivate var made: Set<ObjectName> { objects { $0 == .added } }
-  fileprivate var removed: Set<ObjectName> { objects { $0 == .removed } }
+  fileprivate var made: Set<ObjectName> { objects(.added).subtracting(turned) }
+  fileprivate var removed: Set<ObjectName> { objects(.removed).subtracting(turned) }
 
-  private func objects(_ isWanted: (Presence) -> Bool) -> Set<ObjectName> {
-    let limits = limits.filter { isWanted($0.live == nil ? .added : $0.planned == nil ? .removed : .changed) }
+  /// What is a set on one side and a map on the other.
+  private var turned: Set<ObjectName> { objects(.added).intersection(objects(.removed)) }
+
+  private func objects(_ presence: Presence) -> Set<ObjectName> {
+    let limits = limits.filter { ($0.live == nil ? .added : $0.planned == nil ? .removed : .changed) == presence }
     return Set(
       limits.compactMap { ($0.live ?? $0.planned).map { .limit($0.name) } }
-        + chains.filter { isWanted($0.presence) }.map { .chain($0.name) }
-        + sets.filter { isWanted($0.presence) }.map { .set($0.name) })
+        + chains.filter { $0.presence == presence }.map { .chain($0.name) }
+        + sets.filter { $0.presence == presence }.map { .set($0.name) })
   }
 
   /// Chains of both tables whose rules differ.
@@ -269,7 +272,7 @@ extension RulesetDifference {
 
   /// Limits, and sets and maps that are declared anew: they can only be made anew.
   fileprivate var redeclared: Set<ObjectName> {
-    Set(
+    turned.union(
       limits.compactMap { $0.live == nil ? nil : $0.planned.map { .limit($0.name) } }
         + sets.filter { $0.presence == .changed && $0.declaration.live != $0.declaration.planned }.map { .set($0.name) })
   }

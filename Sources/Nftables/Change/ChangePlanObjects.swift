@@ -73,14 +73,6 @@ extension Chain {
   var canBeFilled: Bool { !rules.contains(where: \.hasLateSet) }
 
   func speaks(of names: Set<ObjectName>) -> Bool { !names.isEmpty && rules.contains { $0.speaks(of: names) } }
-
-  /// Whether the rules of both mean the same, one by one.
-  func hasSameRules(as other: Chain) -> Bool {
-    rules.count == other.rules.count
-      && zip(rules, other.rules).allSatisfy { a, b in
-        a.comment == b.comment && (a.expressions == b.expressions || CanonicalRule(a) == CanonicalRule(b))
-      }
-  }
 }
 
 extension VerdictMap {

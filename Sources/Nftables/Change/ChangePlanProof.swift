@@ -46,9 +46,12 @@ struct ElementProof {
     let maps = changes.filter(\.isMap)
     let sets = changes.filter { !$0.isMap }
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
-    var proof = ElementProof(changes, before, planned)
+    let proof = ElementProof(changes, before, planned)
     let leadsToPlan = proof.leadsToPlan
-    return orders.first { (try? proof.holds($0, leadsToPlan)) == true }
+    return orders.first { order in
+      var proof = proof
+      return (try? proof.holds(order, leadsToPlan)) == true
+    }
   }
 
   /// Whether nothing but the edits makes the planned table of the one before. Where more changes than these elements, every lookup
@@ -251,6 +254,8 @@ private struct PossibleOutcomes {
 
   private mutating func chain(_ name: String, _ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
     if let diagram = known[name] { return diagram }
+    // a loop, which no kernel takes, ends here
+    known[name] = .leaf(PossibleOutcomes.unknown)
     guard let chain = chains[name] else { return .leaf(PossibleOutcomes.unknown) }
     var result = Diagram.leaf(PossibleOutcomes.returns)
     for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, [], &store) }
