@@ -49,8 +49,8 @@ extension PolicyOptions {
 
   /// The same, and compiles it.
   ///
-  /// - Parameter other: what the command makes of the ruleset while it is being proved. It changes nothing: what isn't proved is
-  ///   as if it had never been.
+  /// - Parameter other: what the command makes of the ruleset while it is being proved. It changes nothing that is in force or
+  ///   kept: what isn't proved is as if it had never been.
   func compile(
     _ target: TargetOptions, isTested: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
@@ -91,7 +91,7 @@ extension PolicyOptions {
     return (policy, sources, diagnostics)
   }
 
-  /// Leaves a value as it is until the process ends, which is soon: to take a large policy apart rule by rule takes longer than to
+  /// Leaves a value as it is until the process ends: to take a large policy apart rule by rule takes longer than to
   /// write its ruleset.
   private static func leave<Value>(_ value: Value) { _ = Unmanaged.passRetained(Holder(value)) }
 

@@ -90,6 +90,16 @@ import Testing
     }
   }
 
+  @Test("what is wrong with the policy is told before whom it locks out")
+  func order() throws {
+    try LockoutTests.world(LockoutTests.policy + "prefix-lists: { office: [203.0.113.7/24] }\n") { world in
+      let done = try world.apply("--host", "web-1", ssh: LockoutTests.denied)
+      try world.expectRefused(done, "warning[host-bits]", "error[lockout]")
+      let parts = done.stderr.split(separator: "warning[host-bits]")
+      #expect(parts.last?.contains("error[lockout]") == true, "\(done.stderr)")
+    }
+  }
+
   @Test("a rule about source ports doesn't let every new connection in")
   func sourcePorts() throws {
     let narrow = LockoutTests.policy.replacing(

@@ -103,13 +103,23 @@ struct Compile: ParsableCommand {
     var product: [UInt8] = []
     var preparation: Preparation?
     var refusal: (any Error)?
+    var lockedOut: [Diagnostic] = []
     let (compilation, sources) = try policy.compile(target, isTested: !noTest) { compilation, sources in
       if isWritten { product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset) }
       if !check && !apply { return }
-      do { preparation = try prepare(compilation, sources, ahead?.value) } catch { refusal = error }
+      do {
+        // before anything is touched; a plan is told first what else it would do
+        if apply && !dryRun { lockedOut = try lockout.findings(compilation) }
+        if lockedOut.contains(where: { $0.severity == .error }) { return }
+        preparation = try prepare(compilation, sources, ahead?.value)
+      } catch {
+        refusal = error
+      }
     }
     try Status.refusing(policy.outputFormat) {
       if let refusal { throw refusal }
+      policy.report(lockedOut, sources)
+      if lockedOut.contains(where: { $0.severity == .error }) { throw Status.refused }
       if let preparation = preparation.take() { try enforce(preparation, compilation, sources) }
       if cost { try Terminal.output(CostReport(compilation.ruleset).text(policy.outputFormat)) }
       if isWritten {
@@ -139,8 +149,6 @@ struct Compile: ParsableCommand {
   ) throws -> Preparation {
     let ruleset = compilation.ruleset
     let text = Later { compilation.text() }
-    // a plan is told first what else it would do
-    if apply && !dryRun { try lockout.check(compilation, sources, policy) }
     let folder = try state.folder(of: ruleset.tableName)
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
@@ -168,7 +176,11 @@ struct Compile: ParsableCommand {
     _ preparation: consuming Preparation, _ compilation: Compilation, _ sources: SourceFiles
   ) throws {
     try Terminal.output(preparation.report)
-    if dryRun { try lockout.check(compilation, sources, policy) }
+    if dryRun {
+      let findings = try lockout.findings(compilation)
+      policy.report(findings, sources)
+      if findings.contains(where: { $0.severity == .error }) { throw Status.refused }
+    }
     if check { try preparation.kernel.check(preparation.text) }
     let enforcement = preparation.enforcement
     let isApplied = preparation.store != nil

@@ -24,27 +24,33 @@ struct Diff: ParsableCommand {
   @OptionGroup var state: StateOptions
 
   func run() throws {
-    var difference: Result<DifferenceReport, any Error>?
-    _ = try policy.compile(target) { compilation, _ in
-      difference = Result {
-        DifferenceReport(live: try other(compilation), planned: compilation.ruleset, compilation.policy)
-      }
+    var live: Result<Ruleset?, any Error> = .success(nil)
+    let (compilation, _) = try policy.compile(target) { compilation, _ in
+      if !isAgainstPolicy { live = Result { try readLive(compilation) } }
     }
-    try Status.refusing(policy.outputFormat) { try Terminal.output(difference!.get().text(policy.outputFormat)) }
-    if try !difference!.get().isEmpty { throw Status.differs }
+    let difference = try Status.refusing(policy.outputFormat) {
+      let other = isAgainstPolicy ? try compileOther() : try live.get()
+      return DifferenceReport(live: other, planned: compilation.ruleset, compilation.policy)
+    }
+    try Status.refusing(policy.outputFormat) { try Terminal.output(difference.text(policy.outputFormat)) }
+    if !difference.isEmpty { throw Status.differs }
   }
 
-  private func other(_ compilation: Compilation) throws -> Ruleset? {
-    guard let against else {
-      let kernel = try Kernel()
-      // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
-      let kept = try? KeptTable.inForce(
-        state.folder(of: target.table), beside: compilation.ruleset, text: compilation.text(), kernel)
-      return try kept ?? LiveTable.read(kernel, target.table)
-    }
-    if against.hasSuffix(".nft") { return try LiveTable.read(file: against, table: target.table) }
+  private var isAgainstPolicy: Bool { against.map { !$0.hasSuffix(".nft") } ?? false }
+
+  /// What the kernel or the `.nft` file holds.
+  private func readLive(_ compilation: Compilation) throws -> Ruleset? {
+    if let against { return try LiveTable.read(file: against, table: target.table) }
+    let kernel = try Kernel()
+    // what is kept spares a listing; where it can't be read, as by others than root, the kernel is asked
+    let kept = try? KeptTable.inForce(
+      state.folder(of: target.table), beside: compilation.ruleset, text: compilation.text(), kernel)
+    return try kept ?? LiveTable.read(kernel, target.table)
+  }
+
+  private func compileOther() throws -> Ruleset? {
     var old = policy
-    old.policies = [against]
+    old.policies = [against!]
     return try old.compile(target).compilation.ruleset
   }
 }

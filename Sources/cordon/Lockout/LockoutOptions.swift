@@ -25,12 +25,10 @@ struct LockoutOptions: ParsableArguments {
     if !isApplied && (force || !keep.isEmpty) { throw ValidationError("--keep and --force go with --apply") }
   }
 
-  /// Says what the policy would cut off of what must stay possible, before anything is touched.
-  ///
-  /// - Throws: `Status.refused` where there is something, and `--force` doesn't take it.
-  func check(_ compilation: Compilation, _ sources: SourceFiles, _ policy: PolicyOptions) throws {
+  /// What the policy would cut off of what must stay possible: with an error among it where nothing may be touched.
+  func findings(_ compilation: Compilation) throws -> [Diagnostic] {
     // a ruleset that drops nothing cuts nothing off
-    if compilation.observes { return }
+    if compilation.observes { return [] }
     let session = RemoteSession(SessionFacts.gather())
     // whatever a connection to this machine ends at is an address of its own, also where no route says so
     let reached = AddressSet(session.connections.map { AddressRange($0.ends.server.address) })
@@ -38,7 +36,6 @@ struct LockoutOptions: ParsableArguments {
     check.judge(session, isNamed: !keep.isEmpty)
     for flow in compilation.policy.options.keep { check.judge(flow) }
     for flow in keep { try check.judge(flow) }
-    policy.report(check.findings, sources)
-    if check.findings.contains(where: { $0.severity == .error }) { throw Status.refused }
+    return check.findings
   }
 }
