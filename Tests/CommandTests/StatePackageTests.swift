@@ -57,6 +57,7 @@ import Testing
       cp ../*.deb root/tmp/ && exec chroot root sh -ec "$1"
       """, folder,
       """
+      rm -rf /var/lib/cordon
       dpkg -i /tmp/cordon_*.deb >/dev/null
       mkdir -p /var/lib/cordon/initial/cordon
       touch /var/lib/cordon/initial/cordon/index

@@ -14,7 +14,10 @@ struct KeptTable: Sendable {
   }
 
   private init?(_ state: AppliedState, _ folder: StateFolder) throws {
-    guard state.origin == .applied, let text = try StateStore.text(state, folder) else { return nil }
+    // another version may have written what this one doesn't know
+    guard state.origin == .applied, state.cordon == Cordon.version, let text = try StateStore.text(state, folder) else {
+      return nil
+    }
     self.state = state
     self.text = text
     objects = TextObjects(text)
