@@ -207,8 +207,10 @@ public struct RulesetDiagrams: Sendable {
     }
     pieces.sort { $0.0 < $1.0 }
     let selector = try store.selector(axis, pieces, otherwise: RulesetDiagrams.notFound)
-    let chosen = try store.replace(RulesetDiagrams.notFound, in: selector, by: rest)
     let inFamily = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
+    // of the other family nothing is found, and what stands behind for it would be made again for each piece
+    let behind = try store.overlay(inFamily, rest, on: .leaf(0))
+    let chosen = try store.replace(RulesetDiagrams.notFound, in: selector, by: behind)
     return try overlay(PacketBox.intersect(boxes, [inFamily]), chosen, on: rest, in: &store)
   }
 
