@@ -35,8 +35,11 @@ public func concurrently<A, B: Sendable>(_ a: () -> A, _ b: @escaping @Sendable 
 }
 
 /// Does work on all cores at once, which shares it out itself: what each of the threads does is up to `work`.
-public func onAllCores(_ work: @escaping @Sendable () -> Void) {
-  let others = (1..<max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))).map { _ in Later(work) }
+///
+/// - Parameter pieces: how many threads have something to do at most.
+public func onAllCores(pieces: Int, _ work: @escaping @Sendable () -> Void) {
+  let count = min(pieces, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
+  let others = (1..<max(1, count)).map { _ in Later(work) }
   work()
   for other in others { other.value }
 }

@@ -91,7 +91,7 @@ struct Verifier {
     let stride = 32
     let blocks = (jobs.count + stride - 1) / stride
     let next = Cursor()
-    onAllCores {
+    onAllCores(pieces: blocks + 1) {
       // each takes block after block, for the sake of its store
       var store = DiagramStore()
       while true {
