@@ -51,17 +51,3 @@ extension Kernel {
     return message
   }
 }
-
-extension Verdict {
-  /// The code, and the chain where it has one. Source: linux/netfilter.h, and `enum nft_verdicts`.
-  fileprivate var numbers: (code: Int32, chain: String?) {
-    switch self {
-    case .drop: (0, nil)
-    case .accept: (1, nil)
-    case .continue: (-1, nil)
-    case .return: (-5, nil)
-    case .jump(let chain): (-3, chain)
-    case .goto(let chain): (-4, chain)
-    }
-  }
-}

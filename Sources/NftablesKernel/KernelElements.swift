@@ -82,7 +82,7 @@ struct KernelElements {
     return result
   }
 
-  /// NFTA_VERDICT_CODE and _CHAIN. Source: linux/netfilter.h, and `enum nft_verdicts`.
+  /// NFTA_VERDICT_CODE and _CHAIN: `Verdict.numbers` read back.
   private static func verdict(_ data: NetlinkAttributes) -> Verdict? {
     guard let code = data.number(1) else { return nil }
     return switch (Int32(truncatingIfNeeded: code), data.text(2)) {
@@ -93,6 +93,20 @@ struct KernelElements {
     case (-3, let chain?): .jump(chain)
     case (-4, let chain?): .goto(chain)
     default: nil
+    }
+  }
+}
+
+extension Verdict {
+  /// NFTA_VERDICT_CODE, and _CHAIN where it has one. Source: linux/netfilter.h, and `enum nft_verdicts`.
+  var numbers: (code: Int32, chain: String?) {
+    switch self {
+    case .drop: (0, nil)
+    case .accept: (1, nil)
+    case .continue: (-1, nil)
+    case .return: (-5, nil)
+    case .jump(let chain): (-3, chain)
+    case .goto(let chain): (-4, chain)
     }
   }
 }
