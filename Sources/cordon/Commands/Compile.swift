@@ -117,15 +117,20 @@ struct Compile: ParsableCommand {
       }
     }
     try Status.refusing(policy.outputFormat) {
+      try tell(lockedOut, sources)
       if let refusal { throw refusal }
-      policy.report(lockedOut, sources)
-      if lockedOut.contains(where: { $0.severity == .error }) { throw Status.refused }
       if let preparation = preparation.take() { try enforce(preparation, compilation, sources) }
       if cost { try Terminal.output(CostReport(compilation.ruleset).text(policy.outputFormat)) }
       if isWritten {
         if let output { try Files.write(product, to: output) } else { try Terminal.output(product) }
       }
     }
+  }
+
+  /// Says whom the policy locks out, and refuses to go on where it may not.
+  private func tell(_ findings: [Diagnostic], _ sources: SourceFiles) throws {
+    policy.report(findings, sources)
+    if findings.contains(where: { $0.severity == .error }) { throw Status.refused }
   }
 
   /// What has to be known before anything is changed.
@@ -176,11 +181,7 @@ struct Compile: ParsableCommand {
     _ preparation: consuming Preparation, _ compilation: Compilation, _ sources: SourceFiles
   ) throws {
     try Terminal.output(preparation.report)
-    if dryRun {
-      let findings = try lockout.findings(compilation)
-      policy.report(findings, sources)
-      if findings.contains(where: { $0.severity == .error }) { throw Status.refused }
-    }
+    if dryRun { try tell(lockout.findings(compilation), sources) }
     if check { try preparation.kernel.check(preparation.text) }
     let enforcement = preparation.enforcement
     let isApplied = preparation.store != nil
