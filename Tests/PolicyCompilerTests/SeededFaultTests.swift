@@ -136,6 +136,7 @@ import Testing
     rule("the invalid check dropped", "ingress/web", "ct state invalid") { $0.remove(at: $1) },
     rule("the exemption dropped", "ingress/web", "exempt-from") { $0.remove(at: $1) },
     rule("the intra-group step dropped", "ingress/web", "intra-group") { $0.remove(at: $1) },
+    rule("members not left out of a deny", "ingress/web", "!= @group-ipv4/web") { $0[$1].expressions.remove(at: 2) },
     rule("the default dropped", "ingress/web", "default") { $0.remove(at: $1) },
     rule("a rule doubled in front", "ingress/web", "8000-8100") { $0.insert($0[$1], at: 0) },
     rule("a deny behind its allow", "ingress/web", "203.0.113.66") { $0.insert($0.remove(at: $1), at: $0.count - 1) },

@@ -35,11 +35,12 @@ extension ProfileChains {
   /// of its service that comes there, and isn't to its peer, finds the default's drop in the chain that it goes to, as it would
   /// have found it behind: what stands there speaks of other services.
   mutating func lower(
-    _ ordered: [OrderedRule], last: [Int], _ direction: Direction, allow: Verdict, deny: Verdict
+    _ ordered: [OrderedRule], last: [Int], _ direction: Direction, allow: Verdict, deny: Verdict,
+    _ step: inout IntraGroupStep?
   ) -> [LoweredRule] {
     var first = ordered
     for index in last.reversed() { first.remove(at: index) }
-    var result = lowerShared(first, direction, allow: allow, deny: deny)
+    var result = lowerShared(first, direction, allow: allow, deny: deny, &step)
     for item in last.map({ ordered[$0] }) {
       guard let name = called.chain(to: item.rule.peers[0]) else { preconditionFailure("it was there before") }
       result += ServiceMatches.of(item.rule.services, sourcePorts: nil, setFrom: sets.setFrom).map {
@@ -51,21 +52,27 @@ extension ProfileChains {
 
   /// Rules, with a call in the place of those that are written once for many profiles.
   mutating func lowerShared(
-    _ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict
+    _ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict, _ step: inout IntraGroupStep?
   ) -> [LoweredRule] {
     var result: [LoweredRule] = []
     var rest = ordered[...]
     while let first = rest.first {
       let key = first.key(direction)
       guard shared.contains(key) else {
-        result += lower([rest.removeFirst()], direction, allow: allow, deny: deny)
+        result += lower([rest.removeFirst()], direction, allow: allow, deny: deny, &step)
         continue
       }
       let count = rest.firstIndex { $0.key(direction) != key } ?? rest.endIndex
       let own = Array(rest[..<count])
       rest = rest[count...]
+      if key.action == .deny, let before = step {
+        result += before.rules
+        step = nil
+      }
       if !shared.isWritten(key) {
-        let content = lower(own, direction, allow: allow, deny: deny)
+        // the chain of many profiles knows the members of none
+        var none: IntraGroupStep?
+        let content = lower(own, direction, allow: allow, deny: deny, &none)
         let title =
           "\(direction.rawValue) of group \(policy.groups[key.group].name), \(key.action.rawValue) of priority \(key.priority)"
         shared.write(key, chain(shared.name(key), content, [title]))

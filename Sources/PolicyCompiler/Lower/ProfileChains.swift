@@ -8,11 +8,11 @@ import PolicyLanguage
 ///
 ///     chain ingress/web {
 ///       ct state invalid drop
-///       ip saddr @group-ipv4/web accept          intra-group
-///       ip saddr 203.0.113.66 tcp dport 22 drop  rules by priority, deny first
+///       tcp dport 22 ip saddr 203.0.113.66 ip saddr != @group-ipv4/web drop   rules by priority, deny first
 ///       tcp dport { 80, 443 } accept
-///       ip saddr @list-ipv4/office tcp dport 22 accept
-///       drop                                     the default
+///       tcp dport 22 ip saddr @list-ipv4/office accept
+///       ip saddr @group-ipv4/web accept                                       intra-group (`IntraGroupStep`)
+///       drop                                                                  the default
 ///     }
 ///
 /// Ingress is the last to be asked, so its allow is `accept`. Egress is asked first: on a gateway its allow is `return`, back to
@@ -41,7 +41,7 @@ struct ProfileChains {
     var leaves: [Chain] = []
     var rules = [LoweredRule([.state(.invalid)], observes ? deny : .drop, note: "invalid")]
     rules += exempt(direction, allow)
-    rules += intraGroup(profile, direction, allow)
+    let intraGroup = intraGroupStep(profile, direction, allow)
 
     let isBasic = policy.groups[profile.groups[0]].type == .basic
     let byDefault: Action = direction == .egress && isBasic ? .allow : .deny
@@ -51,12 +51,16 @@ struct ProfileChains {
     let idle = IdleRules(
       compared, front: front(profile, direction), default: byDefault, leavesOutRedundant: thresholds.leavesOutRedundant)
     let ordered = idle.kept.map { all[$0] }
-    let plain = lower(ordered, direction, allow: allow, deny: deny) + [defaultRule]
-    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count, thresholds) {
+    // step 1 has been made where the step is nil; before a default that allows it needn't be
+    var step = intraGroup
+    let plain = lower(ordered, direction, allow: allow, deny: deny, &step)
+    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count + 1, thresholds) {
       thresholds.leaves -= dispatch.cost
+      rules += intraGroup?.rules ?? []
+      step = nil
       var services = VerdictElements(stride: 2)
       for leaf in dispatch.leaves {
-        var content = lower(leaf.rules.map { ordered[$0].inLeaf }, direction, allow: allow, deny: deny) + [defaultRule]
+        var content = lower(leaf.rules.map { ordered[$0].inLeaf }, direction, allow: allow, deny: deny, &step) + [defaultRule]
         content = FlattenRuns.flatten(content, from: thresholds.flatten).endingAtFirstDecision
         let verdict: Verdict
         if case .verdict(let decision) = content[0].verdict, content[0].decidesAll {
@@ -72,13 +76,18 @@ struct ProfileChains {
         LoweredRule(
           [], .lookup(VerdictLookup(.concatenation([.destinationPort, .l4proto]), .anonymous(services))), origins: [],
           note: "by service"))
-      rules += lower(ordered.compactMap(\.withoutPorts), direction, allow: allow, deny: deny) + [defaultRule]
+      rules += lower(ordered.compactMap(\.withoutPorts), direction, allow: allow, deny: deny, &step)
     } else {
       let last = byDefault == .deny && allow == .return && deny == .drop ? lastWords(ordered) : []
-      rules +=
-        last.isEmpty && !ordered.contains(where: { shared.contains($0.key(direction)) })
-        ? plain : lower(ordered, last: last, direction, allow: allow, deny: deny) + [defaultRule]
+      if last.isEmpty && !ordered.contains(where: { shared.contains($0.key(direction)) }) {
+        rules += plain
+      } else {
+        step = intraGroup
+        rules += lower(ordered, last: last, direction, allow: allow, deny: deny, &step)
+      }
+      if byDefault == .deny { rules += step?.rules ?? [] }
     }
+    rules.append(defaultRule)
     let described = profile.groups.map { "\(policy.groups[$0].type.rawValue) group \(policy.groups[$0].name)" }
     let annotations =
       ["\(direction.rawValue) of \(described.joined(separator: " and "))"]
@@ -99,30 +108,6 @@ struct ProfileChains {
         LoweredRule([.match(peer(direction).field(family), $0)], allow, note: key)
       }
     }
-  }
-
-  /// Step 1.
-  private mutating func intraGroup(_ profile: Profile, _ direction: Direction, _ allow: Verdict) -> [LoweredRule] {
-    var result: [LoweredRule] = []
-    for index in intraGroups(profile, direction) {
-      if sets.ruleCount(.group(index))! > 1, let name = called.chain(.group(index), direction, .allow) {
-        result.append(LoweredRule([], .jump(name), note: "intra-group \(policy.groups[index].name)"))
-        continue
-      }
-      for family in IPFamily.allCases {
-        for operand in sets.ownMembers(index, family, isPeer: isPeer[index]) {
-          let match = Expression.match(peer(direction).field(family), operand)
-          result.append(LoweredRule([match], allow, note: "intra-group \(policy.groups[index].name)"))
-        }
-      }
-    }
-    return result
-  }
-
-  /// The groups whose members reach each other.
-  private func intraGroups(_ profile: Profile, _ direction: Direction) -> [Int] {
-    guard direction == .ingress || policy.options.intraGroupEgress == .allow else { return [] }
-    return profile.groups.filter { policy.groups[$0].type == .basic && policy.groups[$0].intraGroup == .allow }
   }
 
   /// What is allowed by the steps before the rules. The members of a group are taken for whoever they will be.
@@ -148,15 +133,31 @@ struct ProfileChains {
   }
 
   /// Step 2, rule by rule.
-  mutating func lower(_ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict) -> [LoweredRule] {
+  ///
+  /// - Parameter step: step 1 where it is still to come; nil behind it.
+  mutating func lower(
+    _ ordered: [OrderedRule], _ direction: Direction, allow: Verdict, deny: Verdict, _ step: inout IntraGroupStep?
+  ) -> [LoweredRule] {
     var result: [LoweredRule] = []
     for item in ordered {
       let services: [ServiceMatches] =
         item.isServiceKnown
         ? [ServiceMatches(expressions: ServiceMatches.sourcePorts(item.rule.sourcePorts), family: nil, impliesFamily: false)]
         : ServiceMatches.of(item.rule.services, sourcePorts: item.rule.sourcePorts, setFrom: sets.setFrom)
+      if item.rule.action == .deny, let before = step {
+        // what is called can't know whose members are spared
+        let plain = alternatives(item, services, direction, deny, callsPeers: false)
+        if let spared = before.sparing(plain.map(\.matches)) {
+          for (matches, alternative) in zip(spared, plain) {
+            result.append(LoweredRule(matches, alternative.verdict, origin: item.number))
+          }
+          continue
+        }
+        result += before.rules
+        step = nil
+      }
       let verdict = item.rule.action == .allow ? allow : deny
-      for (matches, verdict) in alternatives(item, services, direction, verdict) {
+      for (matches, verdict) in alternatives(item, services, direction, verdict, callsPeers: true) {
         result.append(LoweredRule(matches, verdict, origin: item.number))
       }
     }
@@ -164,8 +165,10 @@ struct ProfileChains {
   }
 
   /// The alternatives of a rule, each with its verdict or with a call of a chain that has it.
+  ///
+  /// - Parameter callsPeers: whether that may be a chain that asks for the peer.
   private mutating func alternatives(
-    _ item: OrderedRule, _ services: [ServiceMatches], _ direction: Direction, _ verdict: Verdict
+    _ item: OrderedRule, _ services: [ServiceMatches], _ direction: Direction, _ verdict: Verdict, callsPeers: Bool
   ) -> [(matches: [Expression], verdict: Verdict)] {
     let matches = RuleMatches(direction)
     guard verdict == .accept || verdict == .drop else {
@@ -174,7 +177,7 @@ struct ProfileChains {
     var rule = item.rule
     var result: [(matches: [Expression], verdict: Verdict)] = []
     let asksPeers = !rule.peers.contains(.any)
-    if asksPeers, rule.own == nil, services.allSatisfy({ $0.family == nil }) {
+    if callsPeers, asksPeers, rule.own == nil, services.allSatisfy({ $0.family == nil }) {
       var rest: [Peer] = []
       for peer in rule.peers {
         // by the peer where that takes no more rules than by the service
@@ -199,7 +202,7 @@ struct ProfileChains {
     return result + matches.alternatives(rule, services, &sets).map { ($0, verdict) }
   }
 
-  private func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }
+  func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }
 
   mutating func chain(_ name: String, _ lowered: [LoweredRule], _ annotations: [String]) -> Chain {
     let rules = lowered.map { rule in
