@@ -20,7 +20,7 @@ let package = Package(
   targets: [
     // floor 0: nothing of ours below
     .target(name: "Diagnostics", swiftSettings: strict),
-    .target(name: "PacketSpace", swiftSettings: strict),
+    .target(name: "PacketSpace", dependencies: ["CLinux"], swiftSettings: strict),
     // floor 1: two semantics that can't see each other
     .target(name: "PolicyLanguage", dependencies: ["Diagnostics", "PacketSpace"], swiftSettings: strict),
     .target(name: "Nftables", dependencies: ["PacketSpace"], swiftSettings: strict),
@@ -49,7 +49,7 @@ let package = Package(
       dependencies: ["CLinux", "NftablesKernel", "PacketSpace", "PolicyCompiler", "PolicyLanguage", "Diagnostics", "Nftables"],
       path: "Tests/TestSupport", swiftSettings: strict),
     .testTarget(name: "DiagnosticsTests", dependencies: ["Diagnostics", "TestSupport"], swiftSettings: strict),
-    .testTarget(name: "PacketSpaceTests", dependencies: ["PacketSpace", "TestSupport"], swiftSettings: strict),
+    .testTarget(name: "PacketSpaceTests", dependencies: ["CLinux", "PacketSpace", "TestSupport"], swiftSettings: strict),
     .testTarget(
       name: "PolicyLanguageTests",
       dependencies: ["PolicyLanguage", "Diagnostics", "PacketSpace", "TestSupport", .product(name: "Yams", package: "Yams")],

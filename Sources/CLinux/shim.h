@@ -17,6 +17,7 @@ int posix_spawn_file_actions_addchdir_np(posix_spawn_file_actions_t *actions, co
 int sched_getaffinity(int pid, size_t size, void *mask);
 int sched_setaffinity(int pid, size_t size, const void *mask);
 int sched_getcpu(void);
+int pthread_attr_setaffinity_np(void *attr, size_t size, const void *mask);
 
 #define M_MMAP_THRESHOLD (-3)
 int mallopt(int parameter, int value);

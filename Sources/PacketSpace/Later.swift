@@ -1,3 +1,4 @@
+import CLinux
 import Dispatch
 import Glibc
 import Synchronization
@@ -47,22 +48,58 @@ public func onAllCores(pieces: Int, _ work: @escaping @Sendable () -> Void) {
 /// What a thread does.
 private final class Run: Sendable {
   private let body: @Sendable () -> Void
+  private let allowed = ProcessorSet.allowed
 
   private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
 
   static func start(_ body: @escaping @Sendable () -> Void) {
     var thread = pthread_t()
-    let run = Unmanaged.passRetained(Run(body))
+    let run = Run(body)
+    let handed = Unmanaged.passRetained(run)
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    defer { pthread_attr_destroy(&attributes) }
+    // the scheduler often begins a thread on its parent's processor and moves it milliseconds later, by when it may be done
+    let elsewhere = run.allowed.withoutCurrent
+    elsewhere?.withBytes { _ = pthread_attr_setaffinity_np(&attributes, $0.count, $0.baseAddress!) }
     let refused = pthread_create(
-      &thread, nil,
-      { run in
-        Unmanaged<Run>.fromOpaque(run!).takeRetainedValue().body()
+      &thread, &attributes,
+      { handed in
+        let run = Unmanaged<Run>.fromOpaque(handed!).takeRetainedValue()
+        // it has begun elsewhere; from now on it runs where it may
+        run.allowed.withBytes { _ = sched_setaffinity(0, $0.count, $0.baseAddress!) }
+        run.body()
         return nil
-      }, run.toOpaque())
+      }, handed.toOpaque())
     if refused == 0 {
       pthread_detach(thread)
     } else {
-      run.takeRetainedValue().body()
+      handed.takeRetainedValue().body()
     }
+  }
+}
+
+/// Processors, a bit for each, as sched_setaffinity(2) takes them.
+private struct ProcessorSet {
+  private var words: [UInt64]
+
+  /// Those that this thread may run on; empty where that can't be said.
+  static var allowed: ProcessorSet {
+    var words = [UInt64](repeating: 0, count: 128)
+    let count = words.withUnsafeMutableBytes { sched_getaffinity(0, $0.count, $0.baseAddress!) }
+    return ProcessorSet(words: count == 0 ? words : [])
+  }
+
+  /// Less the one that it runs on; nil where there is no other.
+  var withoutCurrent: ProcessorSet? {
+    let current = Int(sched_getcpu())
+    guard words.indices.contains(current / 64) else { return nil }
+    var result = self
+    result.words[current / 64] &= ~(1 << UInt64(current % 64))
+    return result.words.allSatisfy { $0 == 0 } ? nil : result
+  }
+
+  func withBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    if !words.isEmpty { words.withUnsafeBytes(body) }
   }
 }
