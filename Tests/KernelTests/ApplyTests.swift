@@ -209,6 +209,56 @@ import Testing
     }
   }
 
+  private static func group(of members: Range<Int>) throws -> Ruleset {
+    // no two side by side, which would be a range
+    let addresses = members.map { "10.0.\($0 / 100).\($0 % 100 * 2 + 1)" }
+    return try CompiledPolicy(
+      """
+      groups:
+        web: { ingress: [{ allow: http, from: any }] }
+        db: { ingress: [{ allow: mysql, from: web }] }
+      instances:
+        web-1: { addresses: [\(addresses.joined(separator: ", "))], groups: web }
+        db-1: { addresses: 10.9.0.1, groups: db }
+      """
+    ).ruleset
+  }
+
+  /// Where a set outgrows its size it is made anew, and no packet sees it.
+  @Test func setsThatGrow() throws {
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      try kernel.apply(ChangePlan(live: nil, planned: ApplyTests.group(of: 0..<180)))
+      // the maps hold one address more than the set
+      for (members, isEdited) in [
+        (0..<191, true), (0..<193, false), (0..<1535, true), (0..<3000, false), (7..<9, false),
+      ] {
+        let live = try #require(try ApplyTests.live(&kernel))
+        let planned = try ApplyTests.group(of: members)
+        let plan = ChangePlan(live: live, planned: planned)
+        #expect(!plan.replacesTable)
+        #expect(plan.transactions.allSatisfy { $0.name == "elements" } == isEdited, "\(members): \(plan.summary)")
+        try kernel.apply(plan)
+        #expect(RulesetDifference.compare(live: try ApplyTests.live(&kernel), planned: planned).isEmpty)
+      }
+    }
+  }
+
+  /// Somebody else has filled a set to the brim.
+  @Test func setsWithoutRoom() throws {
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      try kernel.apply(ChangePlan(live: nil, planned: ApplyTests.group(of: 0..<100)))
+      let more = (0..<284).map { "10.8.\($0 / 100).\($0 % 100 * 2)" }
+      try kernel.apply(Array("add element inet cordon group-ipv4/web { \(more.joined(separator: ", ")) }\n".utf8))
+      let planned = try ApplyTests.group(of: 0..<101)
+      let plan = ChangePlan(live: try ApplyTests.live(&kernel), planned: planned)
+      #expect(!plan.replacesTable)
+      try kernel.apply(plan)
+      #expect(RulesetDifference.compare(live: try ApplyTests.live(&kernel), planned: planned).isEmpty)
+    }
+  }
+
   /// The objects of a listing, one a line of nft's text, in an order of their own: that of their making is left out.
   private static func objects(_ json: [UInt8]) throws -> [String] {
     var ruleset = try JSONReader.read(json, table: "cordon")

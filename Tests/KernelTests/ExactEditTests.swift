@@ -55,6 +55,27 @@ import Testing
     }
   }
 
+  /// Such sets as `SetSize` makes: half full at most.
+  @Test("all may come before any goes", arguments: [Int.max, 2_000])
+  func room(atMost most: Int) throws {
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      func table(_ numbers: Range<Int>) -> Ruleset {
+        var result = ExactEditTests.table(numbers, .ipv4Address)
+        result.sets[0].size = 384
+        result.maps[0].size = 384
+        return result
+      }
+      try kernel.apply(TextWriter.write(table(0..<192)))
+      try kernel.change(ExactEditTests.edits(from: table(0..<192), to: table(200..<392)), of: "cordon", atMost: most)
+      #expect(RulesetDifference.compare(live: try ApplyTests.live(&kernel), planned: table(200..<392)).isEmpty)
+      let error = #expect(throws: KernelError.self) {
+        try kernel.change(ExactEditTests.edits(from: table(0..<0), to: table(400..<593)), of: "cordon")
+      }
+      #expect("\(error!)".contains("Too many open files in system"))  // ENFILE
+    }
+  }
+
   @Test("where one isn't there nothing is changed")
   func missing() throws {
     try inPrivateNamespace {

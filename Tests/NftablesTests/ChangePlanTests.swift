@@ -138,16 +138,19 @@ import Testing
         table inet cordon {
           map egress-ipv4 {
             type ipv4_addr : verdict
+            size 384
             elements = { 10.0.0.4 : jump egress/web }
           }
 
           map ingress-ipv4 {
             type ipv4_addr : verdict
+            size 384
             elements = { 10.0.0.4 : jump ingress/web }
           }
 
           set group-ipv4/web {
             type ipv4_addr
+            size 384
             elements = { 10.0.0.4 }
           }
         }

@@ -174,7 +174,12 @@ import Testing
         #"{"quota": {"family": "inet", "name": "q", "table": "cordon", "bytes": 5242880, "inv": false}}"#,
         #"{"counter": {"family": "inet", "name": "cnt", "table": "cordon"}}"#,
       ])
-    #expect(ruleset.sets.first?.unknown == ["size 10"])
+    // of an exact set the size is known
+    #expect(ruleset.sets.first?.size == 10)
+    #expect(ruleset.sets.first?.unknown.isEmpty == true)
+    let ranges = try Listing.ruleset("table inet cordon { set r { type ipv4_addr; size 10; flags interval; }; }")
+    #expect(ranges.sets.first?.size == nil)
+    #expect(ranges.sets.first?.unknown == ["size 10"])
   }
 
   @Test(.requireNamespaces) func objects() throws {

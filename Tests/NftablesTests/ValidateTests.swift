@@ -93,6 +93,16 @@ import Testing
     Case(.intervalFlag, "states with intervals", nftRefuses: false) {
       $0.sets[0] = NamedSet("s", types: [.connectionState], isInterval: true, elements: Elements())
     },
+    Case(.size, "more elements than there is room for") {
+      $0.sets[0].size = 1
+      $0.sets[0].elements.append(.v4(9, 0, 0, 1))
+    },
+    Case(.size, "room for nothing", nftRefuses: false) { $0.sets[0].size = 0 },
+    Case(.size, "a map with more elements than there is room for") {
+      $0.maps[0].isInterval = false
+      $0.maps[0].size = 1
+      for last in 1...2 { $0.maps[0].elements.append(.v4(1, 1, 1, UInt8(last)), verdict: .accept) }
+    },
     Case(.overlap, "ranges that overlap") {
       $0.sets[0].isInterval = true
       $0.sets[0].elements.append(Interval(0, 0x0100_0001))

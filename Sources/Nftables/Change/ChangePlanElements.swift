@@ -6,6 +6,7 @@ struct ElementChange {
   let types: [DataType]
   let isMap: Bool
   let isInterval: Bool
+  private let size: Int?
   let live: Elements
   let planned: Elements
   /// Of maps, in step with the elements.
@@ -20,6 +21,7 @@ struct ElementChange {
     types = planned.types
     isMap = planned.declaration.isMap
     isInterval = planned.declaration.isInterval
+    size = planned.declaration.size
     self.live = live.keys
     self.planned = planned.keys
     liveVerdicts = live.verdicts ?? []
@@ -55,8 +57,11 @@ struct ElementChange {
   }
 
   /// Whether the kernel changes the elements with no moment in which one is missing. A verdict of an interval map that changes
-  /// has one.
-  var isEditable: Bool { !isMap || !isInterval || removed.isEmpty || added.isEmpty }
+  /// has one. And there must be room for what comes beside what goes: somebody else may have filled the set.
+  var isEditable: Bool {
+    if let size, live.count + added.count > size { return false }
+    return !isMap || !isInterval || removed.isEmpty || added.isEmpty
+  }
 
   /// The values of the fields for which something changes.
   var changedKeys: Elements {
@@ -77,11 +82,11 @@ struct ElementChange {
     if isMap {
       var elements = VerdictElements(stride: types.count)
       for index in added { elements.append(contentsOf: planned[index], verdict: plannedVerdicts[index]) }
-      edit.added.maps.append(VerdictMap(name, types: types, isInterval: isInterval, elements: elements))
+      edit.added.maps.append(VerdictMap(name, types: types, isInterval: isInterval, size: size, elements: elements))
     } else {
       var elements = Elements(stride: types.count)
       for index in added { elements.append(contentsOf: planned[index]) }
-      edit.added.sets.append(NamedSet(name, types: types, isInterval: isInterval, elements: elements))
+      edit.added.sets.append(NamedSet(name, types: types, isInterval: isInterval, size: size, elements: elements))
     }
   }
 }

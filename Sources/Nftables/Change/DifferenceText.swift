@@ -80,7 +80,7 @@ enum DifferenceText {
 
   static func words(_ declaration: RulesetDifference.Declaration) -> String {
     "type " + declaration.types.map(\.rawValue).joined(separator: " . ") + (declaration.isMap ? " : verdict" : "")
-      + (declaration.isInterval ? "; flags interval" : "")
+      + (declaration.isInterval ? "; flags interval" : "") + (declaration.size.map { "; size \($0)" } ?? "")
   }
 
   static func words(_ element: RulesetDifference.ElementChange, _ content: RulesetDifference.Content) -> String {

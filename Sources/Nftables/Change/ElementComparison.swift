@@ -11,14 +11,14 @@ struct SetContent {
 
   init(_ set: NamedSet) {
     name = set.name
-    declaration = .init(isMap: false, types: set.types, isInterval: set.isInterval)
+    declaration = .init(isMap: false, types: set.types, isInterval: set.isInterval, size: set.size)
     keys = set.elements
     properties = set.unknown
   }
 
   init(_ map: VerdictMap) {
     name = map.name
-    declaration = .init(isMap: true, types: map.types, isInterval: map.isInterval)
+    declaration = .init(isMap: true, types: map.types, isInterval: map.isInterval, size: map.size)
     keys = map.elements.keys
     verdicts = map.elements.verdicts
     properties = map.unknown

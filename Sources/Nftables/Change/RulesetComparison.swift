@@ -60,13 +60,15 @@ extension RulesetDifference {
 // most sets are alike to the order of their elements, and then needn't be compared by their content
 extension NamedSet {
   fileprivate func isSame(as other: NamedSet) -> Bool {
-    types == other.types && isInterval == other.isInterval && elements == other.elements && unknown == other.unknown
+    types == other.types && isInterval == other.isInterval && size == other.size && elements == other.elements
+      && unknown == other.unknown
   }
 }
 
 extension VerdictMap {
   fileprivate func isSame(as other: VerdictMap) -> Bool {
-    types == other.types && isInterval == other.isInterval && elements == other.elements && unknown == other.unknown
+    types == other.types && isInterval == other.isInterval && size == other.size && elements == other.elements
+      && unknown == other.unknown
   }
 }
 

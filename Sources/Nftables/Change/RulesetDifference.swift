@@ -50,6 +50,7 @@ public struct RulesetDifference: Sendable {
     public var isMap: Bool
     public var types: [DataType]
     public var isInterval: Bool
+    public var size: Int?
   }
 
   /// An element of a set, or of a map with its verdict.

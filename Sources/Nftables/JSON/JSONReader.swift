@@ -160,7 +160,7 @@ public struct JSONReader {
   private mutating func readSet(_ value: JSONTree.Node) -> Bool {
     guard let declaration = declaration(value, isMap: false) else { return false }
     var set = NamedSet(
-      declaration.name, types: declaration.types, isInterval: declaration.isInterval,
+      declaration.name, types: declaration.types, isInterval: declaration.isInterval, size: declaration.size,
       elements: Elements(stride: declaration.types.count), unknown: declaration.unknown)
     for node in declaration.elements {
       let (value, hasMore) = bare(node)
@@ -178,7 +178,7 @@ public struct JSONReader {
       return false
     }
     var map = VerdictMap(
-      declaration.name, types: declaration.types, isInterval: declaration.isInterval,
+      declaration.name, types: declaration.types, isInterval: declaration.isInterval, size: declaration.size,
       elements: VerdictElements(stride: declaration.types.count), unknown: declaration.unknown)
     for pair in declaration.elements {
       let parts = tree.elements(pair)
@@ -207,6 +207,7 @@ public struct JSONReader {
     var name: String
     var types: [DataType]
     var isInterval = false
+    var size: Int?
     var unknown: [String] = []
     var elements: [JSONTree.Node] = []
   }
@@ -232,9 +233,17 @@ public struct JSONReader {
             result.unknown.append("flags \(tree.string(flag) ?? tree.text(flag))")
           }
         }
+      case "size":
+        result.size = tree.integer(member)
+        if result.size == nil { result.unknown.append("size \(tree.text(member))") }
       case let other:
         result.unknown.append("\(other ?? "") \(tree.string(member) ?? tree.text(member))")
       }
+    }
+    if result.isInterval, let size = result.size {
+      // the kernel counts the ends of intervals, and Cordon declares it for exact sets alone
+      result.unknown.append("size \(size)")
+      result.size = nil
     }
     return result
   }

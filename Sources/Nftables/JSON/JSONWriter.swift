@@ -108,7 +108,7 @@ public struct JSONWriter {
   private mutating func writeSet(_ set: NamedSet) {
     precondition(set.unknown.isEmpty, "only what Cordon makes is written")
     add("set", "name", set.name)
-    writeTypes(set.types, set.isInterval)
+    writeDeclaration(set.types, set.isInterval, set.size)
     if !set.elements.isEmpty {
       output.write(", \"elem\": ")
       writeList(set.elements.count) { $0.writeElement(set.elements[$1], set.types) }
@@ -120,7 +120,7 @@ public struct JSONWriter {
     precondition(map.unknown.isEmpty, "only what Cordon makes is written")
     add("map", "name", map.name)
     output.write(", \"map\": \"verdict\"")
-    writeTypes(map.types, map.isInterval)
+    writeDeclaration(map.types, map.isInterval, map.size)
     if !map.elements.isEmpty {
       output.write(", \"elem\": ")
       writeElements(map.elements, map.types)
@@ -128,7 +128,7 @@ public struct JSONWriter {
     output.write("}}}")
   }
 
-  private mutating func writeTypes(_ types: [DataType], _ isInterval: Bool) {
+  private mutating func writeDeclaration(_ types: [DataType], _ isInterval: Bool, _ size: Int?) {
     output.write(", \"type\": ")
     if types.count > 1 { output.write("[") }
     for (i, type) in types.enumerated() {
@@ -139,6 +139,10 @@ public struct JSONWriter {
     }
     if types.count > 1 { output.write("]") }
     if isInterval { output.write(", \"flags\": [\"interval\"]") }
+    if let size {
+      output.write(", \"size\": ")
+      output.write(UInt64(size))
+    }
   }
 
   private mutating func writeRule(_ rule: Rule, _ chain: String) {

@@ -64,6 +64,9 @@ public struct NamedSet: Sendable {
   public var types: [DataType]
   /// `flags interval`: needed where an element is more than one value.
   public var isInterval: Bool
+  /// `size`: how many elements it has room for; nil for any number. The kernel finds the elements of an exact set of known size
+  /// in a hash that it never resizes, at less cost.
+  public var size: Int?
   /// Disjoint.
   public var elements: Elements
   public var annotations: [String]
@@ -71,11 +74,13 @@ public struct NamedSet: Sendable {
   public var unknown: [String]
 
   public init(
-    _ name: String, types: [DataType], isInterval: Bool, elements: Elements, annotations: [String] = [], unknown: [String] = []
+    _ name: String, types: [DataType], isInterval: Bool, size: Int? = nil, elements: Elements, annotations: [String] = [],
+    unknown: [String] = []
   ) {
     self.name = name
     self.types = types
     self.isInterval = isInterval
+    self.size = size
     self.elements = elements
     self.annotations = annotations
     self.unknown = unknown
@@ -87,17 +92,20 @@ public struct VerdictMap: Sendable {
   public var name: String
   public var types: [DataType]
   public var isInterval: Bool
+  /// As a set's.
+  public var size: Int?
   public var elements: VerdictElements
   public var annotations: [String]
   public var unknown: [String]
 
   public init(
-    _ name: String, types: [DataType], isInterval: Bool, elements: VerdictElements, annotations: [String] = [],
-    unknown: [String] = []
+    _ name: String, types: [DataType], isInterval: Bool, size: Int? = nil, elements: VerdictElements,
+    annotations: [String] = [], unknown: [String] = []
   ) {
     self.name = name
     self.types = types
     self.isInterval = isInterval
+    self.size = size
     self.elements = elements
     self.annotations = annotations
     self.unknown = unknown

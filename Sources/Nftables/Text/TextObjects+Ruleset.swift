@@ -35,11 +35,11 @@ extension TextObjects {
     }
     for set in planned.sets where common[.set(set.name)] != nil && texts[.set(set.name)] == nil {
       let none = Elements(stride: set.types.count)
-      before.sets.append(NamedSet(set.name, types: set.types, isInterval: set.isInterval, elements: none))
+      before.sets.append(NamedSet(set.name, types: set.types, isInterval: set.isInterval, size: set.size, elements: none))
     }
     for map in planned.maps where common[.set(map.name)] != nil && texts[.set(map.name)] == nil {
       let none = VerdictElements(stride: map.types.count)
-      before.maps.append(VerdictMap(map.name, types: map.types, isInterval: map.isInterval, elements: none))
+      before.maps.append(VerdictMap(map.name, types: map.types, isInterval: map.isInterval, size: map.size, elements: none))
     }
     for (place, set) in before.sets.enumerated() {
       guard let places = common[.set(set.name)], let their = planned.sets.first(where: { $0.name == set.name }) else {

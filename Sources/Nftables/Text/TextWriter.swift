@@ -16,7 +16,7 @@ public import PacketSpace
 ///
 /// The text loads with `nft -f` on 1.0.6 in one transaction, any number of times with the same result. Base chains come first,
 /// then the other chains, then verdict maps and sets, each in the order of the ruleset: nft takes forward references within
-/// a table, and a reader begins where a packet does. No set declares a `size`, since that is a limit.
+/// a table, and a reader begins where a packet does.
 ///
 /// Names are the caller's to get right (`RulesetValidator`): a wrong one traps. In comments, log prefixes and annotations what
 /// could end them or reach a terminal becomes `?`. What Cordon never writes (`Expression.unknown` and the like) traps.
@@ -128,6 +128,7 @@ public struct TextWriter {
     writeTypes(set.types)
     output.newline()
     if set.isInterval { writeIntervalFlag() }
+    if let size = set.size { write(size: size) }
     if !set.elements.isEmpty {
       output.write("    elements = ")
       writeElements(set.elements, set.types, indent: 4)
@@ -143,6 +144,7 @@ public struct TextWriter {
     output.write(" : verdict")
     output.newline()
     if map.isInterval { writeIntervalFlag() }
+    if let size = map.size { write(size: size) }
     if !map.elements.isEmpty {
       output.write("    elements = ")
       writeElements(map.elements, map.types, indent: 4)
@@ -161,6 +163,12 @@ public struct TextWriter {
 
   private mutating func writeIntervalFlag() {
     output.write("    flags interval")
+    output.newline()
+  }
+
+  private mutating func write(size: Int) {
+    output.write("    size ")
+    output.write(UInt64(size))
     output.newline()
   }
 

@@ -23,6 +23,8 @@ public struct RulesetProblem: Hashable, Sendable {
     case missingIntervalFlag
     /// `flags interval` where nft 1.0.6 can't list the set.
     case intervalFlag
+    /// A size that nft doesn't take, or that is too small for the elements.
+    case size
     /// An element that meets another of its set.
     case overlap
     /// An anonymous set or map of nothing.

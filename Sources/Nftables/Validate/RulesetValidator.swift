@@ -102,6 +102,7 @@ public struct RulesetValidator {
     let place = Place.set(set.name)
     if !set.unknown.isEmpty { report(.unknown, place, "it has \(set.unknown.joined(separator: ", "))") }
     validate(types: set.types, set.isInterval, place)
+    validate(size: set.size, of: set.elements, place)
     validate(set.elements, set.types, isInterval: set.isInterval, place)
   }
 
@@ -109,6 +110,7 @@ public struct RulesetValidator {
     let place = Place.map(map.name)
     if !map.unknown.isEmpty { report(.unknown, place, "it has \(map.unknown.joined(separator: ", "))") }
     validate(types: map.types, map.isInterval, place)
+    validate(size: map.size, of: map.elements.keys, place)
     validate(map.elements.keys, map.types, isInterval: map.isInterval, place)
     for verdict in map.elements.verdicts { validate(verdict, place) }
   }
@@ -121,6 +123,12 @@ public struct RulesetValidator {
     if types.isEmpty || types.reduce(0, { $0 + $1.registerSize }) > 64 {
       report(.keySize, place, "a key has 1 to 64 bytes")
     }
+  }
+
+  private mutating func validate(size: Int?, of elements: Elements, _ place: Place) {
+    guard let size else { return }
+    if size < 1 || size > Int(UInt32.max) { report(.size, place, "a size is from 1 to 4294967295") }
+    if elements.count > size { report(.size, place, "it has \(elements.count) elements, and room for \(size)") }
   }
 
   private mutating func validate(_ elements: Elements, _ types: [DataType], isInterval: Bool, _ place: Place) {

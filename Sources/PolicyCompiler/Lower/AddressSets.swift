@@ -134,7 +134,7 @@ extension NamedSet {
   static func addresses(_ name: String, _ family: IPFamily, _ intervals: [Interval], annotation: String) -> NamedSet {
     let elements = Elements(intervals)
     return NamedSet(
-      name, types: [family == .ipv4 ? .ipv4Address : .ipv6Address], isInterval: elements.hasIntervals, elements: elements,
-      annotations: [annotation])
+      name, types: [family == .ipv4 ? .ipv4Address : .ipv6Address], isInterval: elements.hasIntervals,
+      size: elements.hasIntervals ? nil : SetSize.of(elements.count), elements: elements, annotations: [annotation])
   }
 }
