@@ -2,7 +2,8 @@ public import Nftables
 import PacketSpace
 
 extension Kernel {
-  /// Whether the kernel's table is the planned one in all that was touched, and has no more and no fewer chains, sets and maps.
+  /// Whether the kernel's table is the planned one in all that was touched, and, where that was more than elements, has no more and no
+  /// fewer chains, sets and maps.
   ///
   /// Takes time by what was touched, however large the table is, where a listing by libnftables takes the square of the table's
   /// rules. Elements are read as the kernel holds them. Of rules the kernel's own form is compared with that of the planned
@@ -18,7 +19,11 @@ extension Kernel {
   ) throws(KernelError) -> Bool {
     let table = planned.tableName
     let operation = "read back table inet \(table)"
-    guard try flags(of: table) == 0, let counts = try counts(of: planned, operation) else { return false }
+    guard try flags(of: table) == 0 else { return false }
+    let isElementsAlone = touched.isSubset(of: edits.map { .set($0.set) })
+    guard let counts = try isElementsAlone ? counts(of: edits, table, operation) : counts(of: planned, operation) else {
+      return false
+    }
     var touched = touched
     for edit in edits {
       guard let count = counts[edit.set] ?? nil, edit.removed.count + edit.added.count <= Kernel.mostAskedFor else { continue }
@@ -72,13 +77,25 @@ extension Kernel {
     if !rest.isEmpty { return nil }
     var names = Set(planned.sets.map(\.name) + planned.maps.map(\.name))
     var counts: [String: Int?] = [:]
-    for set in sets where set.text(1) == planned.tableName {  // NFTA_SET_TABLE, _NAME, _FLAGS, _COUNT
+    for set in sets where set.text(1) == planned.tableName {  // NFTA_SET_TABLE, _NAME, _FLAGS
       let isAnonymous = (set.number(3) ?? 0) & 1 != 0
       if isAnonymous { continue }
       guard let name = set.text(2).flatMap({ names.remove($0) }) else { return nil }
-      counts.updateValue(set.number(20).map { Int(clamping: $0) }, forKey: name)
+      counts.updateValue(set.count, forKey: name)
     }
     return names.isEmpty ? counts : nil
+  }
+
+  /// The same of what was edited alone: nothing else is asked for.
+  private borrowing func counts(
+    of edits: [ChangePlan.ExactEdit], _ table: String, _ operation: String
+  ) throws(KernelError) -> [String: Int?]? {
+    var counts: [String: Int?] = [:]
+    for edit in edits where counts[edit.set] == nil {
+      guard let set = try socket.ask(.set(table: table, name: edit.set), operation) else { return nil }
+      counts.updateValue(set.count, forKey: edit.set)
+    }
+    return counts
   }
 
   // MARK: - Elements
@@ -150,6 +167,11 @@ extension Kernel {
       return RulesetDifference.compare(live: listed, planned: excerpt).isEmpty
     }
   }
+}
+
+extension NetlinkAttributes {
+  /// NFTA_SET_COUNT: how many elements a set has.
+  fileprivate var count: Int? { number(20).map { Int(clamping: $0) } }
 }
 
 extension Hook {

@@ -29,16 +29,19 @@ struct NetfilterSocket: ~Copyable {
   enum Question {
     case table(String)
     case chain(table: String, name: String)
+    /// A set or a map.
+    case set(table: String, name: String)
     /// Of a set or map without intervals: its key, each field filled up to 4 bytes.
     case element(table: String, set: String, key: [UInt8])
     /// The generation of all tables together.
     case generation
 
-    /// nf_tables' own number: NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSETELEM or NFT_MSG_GETGEN.
+    /// nf_tables' own number: NFT_MSG_GETTABLE, NFT_MSG_GETCHAIN, NFT_MSG_GETSET, NFT_MSG_GETSETELEM or NFT_MSG_GETGEN.
     fileprivate var messageType: UInt16 {
       switch self {
       case .table: 1
       case .chain: 4
+      case .set: 10
       case .element: 13
       case .generation: 16
       }
@@ -51,6 +54,9 @@ struct NetfilterSocket: ~Copyable {
       case .chain(let table, let name):
         writer.append(1, table)  // NFTA_CHAIN_TABLE
         writer.append(3, name)  // NFTA_CHAIN_NAME
+      case .set(let table, let name):
+        writer.append(1, table)  // NFTA_SET_TABLE
+        writer.append(2, name)  // NFTA_SET_NAME
       case .element(let table, let set, let key):
         writer.append(1, table)  // NFTA_SET_ELEM_LIST_TABLE
         writer.append(2, set)  // NFTA_SET_ELEM_LIST_SET

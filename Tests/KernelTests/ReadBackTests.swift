@@ -75,8 +75,8 @@ import Testing
     ("delete element inet cordon group-ipv4/web { 10.0.0.3 }; add element inet cordon group-ipv4/web { 10.0.0.2 }", false),
     ("delete element inet cordon ingress-ipv4 { 10.0.0.3 }; add element inet cordon ingress-ipv4 { 10.0.0.3 : accept }", false),
     ("delete element inet cordon egress-ipv4 { 10.0.0.3 }; add element inet cordon egress-ipv4 { 10.0.0.2 : drop }", false),
-    ("add set inet cordon more { type ipv4_addr; }", false),
     // what wasn't edited is as it was, since nobody else made a generation
+    ("add set inet cordon more { type ipv4_addr; }", true),
     (
       "delete element inet cordon group-ipv4/web { 10.0.0.1 }; add element inet cordon group-ipv4/web { 10.0.9.9 }",
       countsElements
