@@ -67,7 +67,7 @@ struct ElementProof {
     var state = before
     for stage in stages {
       let next = ChangePlan.Edit(stage, table: planned.tableName).applied(to: state)
-      var possible = PossibleOutcomes([state, next])
+      var possible = PossibleOutcomes([state, next], chainsOf: live)
       for hook in Hook.allCases {
         let chains = [state, planned].map { $0.chains.filter { $0.base?.hook == hook } }
         if chains[0].isEmpty && chains[1].isEmpty { continue }
@@ -170,8 +170,13 @@ struct ElementProof {
         if map.types != [family == .ipv4 ? .ipv4Address : .ipv6Address] { continue }
         let keys = map.elements.keys.intervals
         if chosen[map.name]?.elements != map.elements {
+          var last: (verdict: Verdict, leads: Bool)?
           let places = map.elements.verdicts.indices.filter { place in
-            reach.map { edited.overlaps(keys[place]) || $0.leads(map.elements.verdicts[place], by: other) } ?? true
+            guard let reach else { return true }
+            // neighbours mostly have one verdict
+            let verdict = map.elements.verdicts[place]
+            if last?.verdict != verdict { last = (verdict, reach.leads(verdict, by: other)) }
+            return last!.leads || edited.overlaps(keys[place])
           }
           chosen[map.name] = (map.elements, places)
         }
@@ -235,8 +240,9 @@ private struct PossibleOutcomes {
   private let maps: [[String: VerdictElements]]
   private var known: [String: Diagram] = [:]
 
-  init(_ tables: [Ruleset]) {
-    chains = Dictionary(tables[0].chains.map { ($0.name, $0) }) { first, _ in first }
+  /// - Parameter other: outcomes of tables with the same chains.
+  init(_ tables: [Ruleset], chainsOf other: PossibleOutcomes? = nil) {
+    chains = other?.chains ?? Dictionary(tables[0].chains.map { ($0.name, $0) }) { first, _ in first }
     sets = tables.map { table in Dictionary(table.sets.map { ($0.name, $0.elements) }) { first, _ in first } }
     maps = tables.map { table in Dictionary(table.maps.map { ($0.name, $0.elements) }) { first, _ in first } }
   }

@@ -50,8 +50,7 @@ public struct TrafficComparison: Sendable {
       let sources = classes(before, after, .source)
       let destinations = classes(before, after, .destination)
       var sides = self.sides
-      let ends = (End(classes: sources, sides: sides), End(classes: destinations, sides: sides))
-      try walk(before, after, sources.indices, destinations.indices, ends, &sides, &findings)
+      try walk(before, after, sources.map { ($0, nil) }, destinations.map { ($0, nil) }, &sides, &findings)
     }
     if !findings.isComplete { result.isComplete = false }
     for kind in TrafficDifference.Kind.allCases {
@@ -75,19 +74,23 @@ public struct TrafficComparison: Sendable {
     }
     let found = concurrently({ end(.source) }, { end(.destination) })
     let (source, destination) = (try found.0.get(), try found.1.get())
-    let ends = (source.end, destination.end)
-    let same = ends.1.classes.indices.filter { ends.1.classes[$0].isSame }
     @Sendable func walk(
-      _ own: (comparison: TrafficComparison, end: End), _ sources: some Sequence<Int>, _ destinations: [Int]
+      _ own: (comparison: TrafficComparison, end: End), _ other: End, _ axis: PacketAxis
     ) -> Result<Findings, DiagramBudgetExceeded> {
       Result { () throws(DiagramBudgetExceeded) in
         var (comparison, sides, findings) = (own.comparison, own.end.sides, empty)
-        try comparison.walk(before, after, sources, destinations, ends, &sides, &findings)
+        let same = try comparison.unchanged(other, own.end, &sides)
+        if axis == .source {
+          try comparison.walk(before, after, own.end.changed, same, &sides, &findings)
+        } else {
+          // where both ends lead to something else, they are walked here
+          try comparison.walk(before, after, other.changed + same, own.end.changed, &sides, &findings)
+        }
         return findings
       }
     }
     let walked = concurrently(
-      { walk(destination, ends.0.classes.indices, ends.1.changed) }, { walk(source, ends.0.changed, same) })
+      { walk(destination, source.end, .destination) }, { walk(source, destination.end, .source) })
     findings = try walked.0.get()
     findings.append(try walked.1.get())
   }
@@ -133,15 +136,13 @@ public struct TrafficComparison: Sendable {
 
   /// Compares what becomes of packets from some classes of sources to some classes of destinations, which `sides` are asked about.
   private mutating func walk(
-    _ before: [Chain], _ after: [Chain], _ sources: some Sequence<Int>, _ destinations: some Collection<Int>,
-    _ ends: (source: End, destination: End), _ sides: inout Sides, _ findings: inout Findings
+    _ before: [Chain], _ after: [Chain], _ sources: [(Class, Effect?)], _ destinations: [(Class, Effect?)],
+    _ sides: inout Sides, _ findings: inout Findings
   ) throws(DiagramBudgetExceeded) {
-    for first in sources {
-      let source = ends.source.classes[first]
-      for second in destinations {
-        let destination = ends.destination.classes[second]
+    for (source, first) in sources {
+      for (destination, second) in destinations {
         if destination.family != source.family { continue }
-        let effects = [ends.source.effects[first], ends.destination.effects[second]].compactMap { $0 }
+        let effects = [first, second].compactMap { $0 }
         // one chain is another than before: nothing changes but where it decides otherwise
         if effects.count == 1, effects[0].values.isDisjoint(with: source.isSame ? source.values : destination.values) {
           continue
@@ -195,37 +196,82 @@ public struct TrafficComparison: Sendable {
 
   // MARK: - Ends that decide otherwise
 
+  /// The addresses of the other end for which the chains of a class decide otherwise than before, and what may come of it.
+  private typealias Effect = (values: IntervalSet, kinds: Set<TrafficDifference.Kind>)
+
   /// One end's classes of addresses at a hook.
   private struct End {
-    let classes: [Class]
-    /// The places of those that lead to something else than before.
-    var changed: [Int] = []
-    /// Of each of these: the addresses of the other end for which its chains decide otherwise, and what may come of it.
-    var effects: [Int: (values: IntervalSet, kinds: Set<TrafficDifference.Kind>)] = [:]
+    /// Those that lead to the same as before, and those that don't.
+    var same: [Class] = []
+    var changed: [(Class, Effect?)] = []
     /// Asked about packets with an address of one of these.
     var sides: Sides
   }
 
   private mutating func end(_ classes: [Class], _ axis: PacketAxis) throws(DiagramBudgetExceeded) -> End {
-    var end = End(classes: classes, sides: sides)
-    end.changed = classes.indices.filter { !classes[$0].isSame }
+    var end = End(sides: sides)
+    end.same = classes.filter(\.isSame)
+    let changed = classes.filter { !$0.isSame }
     var addresses: [IPFamily: IntervalSet] = [:]
     for family in IPFamily.allCases {
-      let values = end.changed.filter { classes[$0].family == family }.flatMap { classes[$0].values.intervals }
+      let values = changed.filter { $0.family == family }.flatMap(\.values.intervals)
       if !values.isEmpty { addresses[family] = IntervalSet(values) }
     }
     // many pieces cost each rule more than they spare it
     if addresses.values.allSatisfy({ $0.intervals.count <= 16 }) { end.sides = sides.asked(about: addresses, at: axis) }
     let other = axis == .source ? PacketAxis.destination : .source
-    for place in end.changed {
-      let changes = try differing(classes[place], axis, &end.sides)
+    for own in changed {
+      let changes = try differing(own, axis, &end.sides)
       let found = store.decisions(of: changes).reduce(0) { $0 | $1 }
-      end.effects[place] = (
-        store.values(other, in: changes) { $0 != 0 },
-        Set(TrafficDifference.Kind.allCases.filter { found & TrafficComparison.bit($0) != 0 })
-      )
+      let kinds = Set(TrafficDifference.Kind.allCases.filter { found & TrafficComparison.bit($0) != 0 })
+      end.changed.append((own, (store.values(other, in: changes) { $0 != 0 }, kinds)))
     }
     return end
+  }
+
+  /// What the chains of a class do with the packets that `sides` are asked about.
+  private enum Lead: Hashable {
+    case nothing
+    case chain(Diagram)
+    case verdict(Verdict)
+  }
+
+  /// The classes of an end that lead to the same as before, as far as a change at the other end concerns them. Those that do the
+  /// same with all packets that `sides` are asked about, which are few kinds in a table of many chains, are one class.
+  private mutating func unchanged(
+    _ end: End, _ other: End, _ sides: inout Sides
+  ) throws(DiagramBudgetExceeded) -> [(Class, Effect?)] {
+    struct Kind: Hashable {
+      var family: IPFamily
+      var leads: [Lead]
+    }
+    var kinds: [Kind: Int] = [:]
+    var result: [(class: Class, values: [Interval])] = []
+    for own in end.same {
+      let isConcerned = other.changed.contains { changed, effect in
+        changed.family == own.family && effect.map { !$0.values.isDisjoint(with: own.values) } ?? true
+      }
+      if !isConcerned { continue }
+      var kind = Kind(family: own.family, leads: [])
+      for finding in own.live {
+        switch finding.verdict {
+        case nil: kind.leads.append(.nothing)
+        case .jump(let name): kind.leads.append(.chain(try sides.share(name, &store)))
+        case .some(let verdict): kind.leads.append(.verdict(verdict))
+        }
+      }
+      if let place = kinds[kind] {
+        result[place].values += own.values.intervals
+      } else {
+        kinds[kind] = result.count
+        result.append((own, own.values.intervals))
+      }
+    }
+    return result.map { own, values in
+      var whole = own
+      whole.values = IntervalSet(values)
+      return (whole, nil)
+    }
   }
 
   /// For the packets for which the chains that a class of addresses is sent to do something else than before, the bits of what may
@@ -336,16 +382,18 @@ public struct TrafficComparison: Sendable {
       var verdicts: [(map: Int, verdict: Verdict)] = []
       for (place, map) in (old + new).enumerated() where map.family == family {
         var numbers: [Verdict: Int32] = [:]
+        var last: (verdict: Verdict, number: Int32)?
         for (index, verdict) in map.map.elements.verdicts.enumerated() {
-          let number: Int32
-          if let known = numbers[verdict] {
-            number = known
-          } else {
-            number = Int32(verdicts.count)
-            numbers[verdict] = number
-            verdicts.append((place, verdict))
+          // neighbours mostly have one verdict, and then no name is hashed
+          if last?.verdict != verdict {
+            let number = numbers[verdict] ?? Int32(verdicts.count)
+            if number == verdicts.count {
+              numbers[verdict] = number
+              verdicts.append((place, verdict))
+            }
+            last = (verdict, number)
           }
-          labelled.append((map.map.elements.keys[index].first!, number))
+          labelled.append((map.map.elements.keys[index].first!, last!.number))
         }
       }
       for (labels, values) in IntervalPartition.classes(labelled, of: Interval(0, family.maximum)) {
@@ -401,7 +449,14 @@ private struct Sides {
   mutating func share(
     _ name: String, _ sameness: inout Sameness, _ store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) {
-    if shared.insert(name).inserted, sameness.chain(name, name) { planned.assume(name, try live.chain(name, in: &store)) }
+    if !shared.contains(name), sameness.chain(name, name) { _ = try share(name, &store) }
+  }
+
+  /// The diagram of a chain that is known to be the same on both sides.
+  mutating func share(_ name: String, _ store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
+    let diagram = try live.chain(name, in: &store)
+    if shared.insert(name).inserted { planned.assume(name, diagram) }
+    return diagram
   }
 }
 

@@ -14,8 +14,15 @@ public struct PacketsDescription: Hashable, Sendable {
 
 /// Finds names for sets of addresses: the reader of a difference knows `web`, and not its forty addresses.
 public struct PacketsDescriber: Sendable {
+  private struct Named {
+    var set: IntervalSet
+    var name: String
+    /// From its first to its last value: most sets needn't be compared by more.
+    var span: ClosedRange<UInt128>
+  }
+
   /// What has a name, by family; of several names for one set the first counts.
-  private var named: [IPFamily: [(set: IntervalSet, name: String)]] = [:]
+  private var named: [IPFamily: [Named]] = [:]
   private let groups: [(name: String, members: AddressSet)]
   /// How many ranges, ports or names are written out.
   private static let longest = 4
@@ -27,24 +34,45 @@ public struct PacketsDescriber: Sendable {
       policy.instances.map { ($0.addresses, $0.name) } + policy.groups.map { ($0.members, $0.name) }
       + policy.prefixLists.map { ($0.addresses, $0.name) }
     for family in IPFamily.allCases {
-      named[family] = all.map { ($0.0[family], $0.1) }.filter { !$0.set.isEmpty }
+      named[family] = all.compactMap { addresses, name in
+        addresses[family].span.map { Named(set: addresses[family], name: name, span: $0) }
+      }
     }
   }
 
   public func describe(_ box: PacketBox) -> PacketsDescription {
+    var known: [Addresses: String] = [:]
+    return describe(box, &known)
+  }
+
+  /// Addresses in a box of packets.
+  private struct Addresses: Hashable {
+    var values: IntervalSet
+    var families: [IPFamily]
+  }
+
+  /// - Parameter known: the words for addresses that were asked for before.
+  private func describe(_ box: PacketBox, _ known: inout [Addresses: String]) -> PacketsDescription {
     let families = IPFamily.allCases.filter { box[.family].contains(UInt128($0.rawValue)) }
+    func words(_ axis: PacketAxis) -> String {
+      let key = Addresses(values: box[axis], families: families)
+      if let words = known[key] { return words }
+      let words = addresses(key.values, families)
+      known[key] = words
+      return words
+    }
     return PacketsDescription(
-      service: PacketsDescriber.service(box), from: addresses(box[.source], families),
-      to: addresses(box[.destination], families),
+      service: PacketsDescriber.service(box), from: words(.source), to: words(.destination),
       circumstances: PacketsDescriber.circumstances(box))
   }
 
   /// Boxes in a line each, those that differ by the family only as one. `front` is what stands before a line.
   public func describe(_ boxes: [(front: String, packets: PacketBox)]) -> [(words: String, packets: PacketBox)] {
     var order: [String] = []
+    var known: [Addresses: String] = [:]
     var lines: [String: [(words: String, packets: PacketBox)]] = [:]
     for (front, packets) in boxes {
-      let parts = describe(packets)
+      let parts = describe(packets, &known)
       let words =
         "\(front)\(parts.service) from \(parts.from) to \(parts.to)"
         + (parts.circumstances.isEmpty ? "" : " (\(parts.circumstances))")
@@ -87,11 +115,15 @@ public struct PacketsDescriber: Sendable {
   /// A few names that together are `set`, with a few ranges beside them where names leave some; nil where there are none.
   private func names(_ set: IntervalSet, _ family: IPFamily) -> String? {
     let named = self.named[family]!
-    if let exact = named.first(where: { $0.set == set }) { return exact.name }
+    guard let span = set.span else { return nil }
+    if let exact = named.first(where: { $0.span == span && $0.set == set }) { return exact.name }
     // the widest first, as long as they add something
     var open = set
     var words: [String] = []
-    for candidate in named.filter({ $0.set.isSubset(of: set) }).sorted(by: { $0.set.size > $1.set.size }) {
+    let parts = named.filter {
+      span.lowerBound <= $0.span.lowerBound && $0.span.upperBound <= span.upperBound && $0.set.isSubset(of: set)
+    }
+    for candidate in parts.sorted(by: { $0.set.size > $1.set.size }) {
       let next = open.subtracting(candidate.set)
       if next == open { continue }
       words.append(candidate.name)
@@ -105,7 +137,11 @@ public struct PacketsDescriber: Sendable {
 
   /// A name of which a little is missing.
   private func almost(_ set: IntervalSet, _ family: IPFamily) -> (name: String, missing: IntervalSet)? {
-    for candidate in named[family]! where set.isSubset(of: candidate.set) {
+    guard let span = set.span else { return nil }
+    for candidate in named[family]!
+    where candidate.span.lowerBound <= span.lowerBound && span.upperBound <= candidate.span.upperBound
+      && set.isSubset(of: candidate.set)
+    {
       let missing = candidate.set.subtracting(set)
       if missing.intervals.count <= 2, missing.size < set.size { return (candidate.name, missing) }
     }
@@ -190,6 +226,11 @@ public struct PacketsDescriber: Sendable {
 }
 
 extension IntervalSet {
+  /// From the first to the last value; nil where there is none.
+  fileprivate var span: ClosedRange<UInt128>? {
+    intervals.first.map { $0.lower...intervals[intervals.count - 1].upper }
+  }
+
   /// How many values there are; those of the whole line count as one less than there are.
   fileprivate var size: UInt128 {
     intervals.reduce(0) { $0.addingReportingOverflow($1.upper - $1.lower).partialValue.addingReportingOverflow(1).partialValue }
