@@ -12,9 +12,13 @@ public final class Later<Value: Sendable>: Sendable {
   private let end = DispatchGroup()
 
   /// Where the system has no thread to give, this returns when the computation is done.
-  public init(_ body: @escaping @Sendable () -> Value) {
+  ///
+  /// - Parameter isPatient: whether this thread and all that it starts leave the cores to others where these are busy.
+  public init(isPatient: Bool = false, _ body: @escaping @Sendable () -> Value) {
     end.enter()
     Run.start {
+      // of the thread alone, as Linux has it
+      if isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10) }
       let value = body()
       self.result.withLock { $0 = value }
       self.end.leave()

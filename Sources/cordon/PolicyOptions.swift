@@ -49,29 +49,36 @@ extension PolicyOptions {
 
   /// The same, and compiles it.
   ///
-  /// - Parameter other: what the command makes of the ruleset while it is being proved. It changes nothing that is in force or
-  ///   kept: what isn't proved is as if it had never been.
+  /// - Parameters:
+  ///   - early: what the command begins while the rules are lowered, which takes one core alone.
+  ///   - isPatient: whether the proof waits for what is made meanwhile, which can't be shared out so well among the cores, and
+  ///     has them to itself at the end.
+  ///   - other: what it makes of the ruleset while it is being proved. It changes nothing that is in force or kept: what isn't
+  ///     proved is as if it had never been.
   func compile(
-    _ target: TargetOptions, isTested: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
+    _ target: TargetOptions, isTested: Bool = false, beginning early: (SourceFiles) -> Void = { _ in },
+    isPatient: Bool = false, meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
     let options = CompilerOptions(tableName: target.table, host: target.host, observes: target.observe)
-    return try compile(options, isTested: isTested, meanwhile: other)
+    return try compile(options, isTested: isTested, beginning: early, isPatient: isPatient, meanwhile: other)
   }
 
   /// - Parameter question: one more file, of the command's own making.
   func compile(
     _ options: CompilerOptions, question: SourceFile? = nil, isTested: Bool = false,
+    beginning early: (SourceFiles) -> Void = { _ in }, isPatient: Bool = false,
     meanwhile other: (Compilation, SourceFiles) -> Void = { _, _ in }
   ) throws -> (compilation: Compilation, sources: SourceFiles) {
     var (policy, sources, diagnostics) = read(question)
+    if policy != nil { early(sources) }
     let compilation = policy.flatMap { Compiler.compile($0, options, into: &diagnostics) }
     if let policy, isTested { diagnostics += broken(policy) }
     guard let compilation, !diagnostics.contains(where: { $0.severity == .error }) else {
       report(diagnostics, sources)
       throw Status.failed
     }
-    let proof = Later { PolicyOptions.disproof(compilation) }
-    let malformed = Later { RulesetValidator.validate(compilation.ruleset).first }
+    let proof = Later(isPatient: isPatient) { PolicyOptions.disproof(compilation) }
+    let malformed = Later(isPatient: isPatient) { RulesetValidator.validate(compilation.ruleset).first }
     other(compilation, sources)
     let wrong = malformed.value.map { PolicyOptions.bug("the ruleset isn't well formed: \($0)") } ?? proof.value
     if let wrong { diagnostics.append(wrong.diagnostic) }

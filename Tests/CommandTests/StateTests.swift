@@ -319,6 +319,19 @@ import Testing
     try StateTests.refused(before, words, help: help)
   }
 
+  @Test("what isn't applied leaves no file behind")
+  func nothingLeftBehind() throws {
+    try StateTests.world { world in
+      try world.expect(0, "compile", "a.yaml", "--apply")
+      // refused at the last moment: another apply waits to be confirmed
+      try world.expect(0, "compile", "b.yaml", "--apply", "--confirm", "1000")
+      let files = try Shell.run(["ls", "-A", world.kept()]).stdout
+      try world.expect(3, "compile", "a.yaml", "--apply")
+      #expect(try Shell.run(["ls", "-A", world.kept()]).stdout == files)
+      #expect(!files.contains(".tmp"))
+    }
+  }
+
   @Test("a damaged ruleset is not loaded")
   func damagedText() throws {
     try StateTests.world { world in

@@ -97,25 +97,28 @@ struct Compile: ParsableCommand {
   }
 
   func run() throws {
-    // reading it goes on beside the policy's
-    let ahead = check || apply ? Later { try? KeptTable(state.folder(of: target.table)) } : nil
+    var early: Early?
     let isWritten = output != nil || !(check || apply || cost)
     var product: [UInt8] = []
     var preparation: Preparation?
     var refusal: (any Error)?
     var lockedOut: [Diagnostic] = []
-    let (compilation, sources) = try policy.compile(target, isTested: !noTest) { compilation, sources in
-      if isWritten { product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset) }
-      if !check && !apply { return }
-      do {
-        // before anything is touched; a plan is told first what else it would do
-        if apply && !dryRun { lockedOut = try lockout.findings(compilation) }
-        if lockedOut.contains(where: { $0.severity == .error }) { return }
-        preparation = try prepare(compilation, sources, ahead?.value)
-      } catch {
-        refusal = error
-      }
-    }
+    let (compilation, sources) = try policy.compile(
+      target, isTested: !noTest,
+      beginning: { if check || apply { early = Early($0, self) } },
+      isPatient: check || apply,
+      meanwhile: { compilation, sources in
+        if isWritten { product = format == .nft ? compilation.text(sources) : JSONWriter.write(compilation.ruleset) }
+        guard let early else { return }
+        do {
+          // before anything is touched; a plan is told first what else it would do
+          if apply && !dryRun { lockedOut = try lockout.findings(compilation) }
+          if lockedOut.contains(where: { $0.severity == .error }) { return }
+          preparation = try prepare(compilation, sources, early)
+        } catch {
+          refusal = error
+        }
+      })
     try Status.refusing(policy.outputFormat) {
       try tell(lockedOut, sources)
       if let refusal { throw refusal }
@@ -133,6 +136,18 @@ struct Compile: ParsableCommand {
     if findings.contains(where: { $0.severity == .error }) { throw Status.refused }
   }
 
+  /// What can be found out before there is a ruleset.
+  private struct Early {
+    /// What was in force when the command began.
+    let kept: Later<KeptTable?>
+    let policies: Later<[AppliedState.PolicyFile]>
+
+    init(_ sources: SourceFiles, _ command: Compile) {
+      kept = Later { try? KeptTable(command.state.folder(of: command.target.table)) }
+      policies = Later { NewState.policies(sources) }
+    }
+  }
+
   /// What has to be known before anything is changed.
   private struct Preparation: ~Copyable {
     let folder: StateFolder
@@ -148,20 +163,20 @@ struct Compile: ParsableCommand {
     let report: String
   }
 
-  /// - Parameter ahead: what was in force when the command began.
   private func prepare(
-    _ compilation: Compilation, _ sources: SourceFiles, _ ahead: KeptTable?
+    _ compilation: Compilation, _ sources: SourceFiles, _ early: Early
   ) throws -> Preparation {
     let ruleset = compilation.ruleset
     let text = Later { compilation.text() }
     let folder = try state.folder(of: ruleset.tableName)
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
-    let state = store == nil ? nil : Later { NewState(text.value, compilation, sources) }
+    let state =
+      store == nil ? nil : Later { NewState(text.value, compilation, policies: early.policies.value, in: folder) }
     var flows: Later<Result<SessionsPlan, any Error>>?
     let (enforcement, report) = try Enforcement.plan(
       ruleset, replacing: replace, adopting: adopt, &kernel,
-      kept: { try KeptTable.inForce(folder, readAhead: ahead, beside: ruleset, text: text.value, $0) },
+      kept: { try KeptTable.inForce(folder, readAhead: early.kept.value, beside: ruleset, text: text.value, $0) },
       meanwhile: { live in
         if apply {
           let (choice, isFirst) = (sessions ?? .keep, live == nil)

@@ -25,9 +25,11 @@ struct Diff: ParsableCommand {
 
   func run() throws {
     var live: Result<Ruleset?, any Error> = .success(nil)
-    let (compilation, _) = try policy.compile(target) { compilation, _ in
-      if !isAgainstPolicy { live = Result { try readLive(compilation) } }
-    }
+    let (compilation, _) = try policy.compile(
+      target,
+      meanwhile: { compilation, _ in
+        if !isAgainstPolicy { live = Result { try readLive(compilation) } }
+      })
     let difference = try Status.refusing(policy.outputFormat) {
       let other = isAgainstPolicy ? try compileOther() : try live.get()
       return DifferenceReport(live: other, planned: compilation.ruleset, compilation.policy)

@@ -5,17 +5,23 @@ import PolicyCompiler
 import PolicyLanguage
 
 extension NewState {
-  /// - Parameter text: the compilation's.
-  init(_ text: [UInt8], _ compilation: Compilation, _ sources: SourceFiles) {
+  /// - Parameter text: the compilation's, which is on the disk when this returns, as far as it can be, in a file without a name.
+  init(_ text: [UInt8], _ compilation: Compilation, policies: [AppliedState.PolicyFile], in folder: StateFolder) {
     self.text = text
+    self.policies = policies
     sha256 = SHA256.hex(text)
-    policies = sources.files.map { .init(name: NewState.absolute($0.name), sha256: SHA256.hex($0.bytes)) }
+    file = folder.writeUnnamed(text)
     observes = compilation.observes
     host =
       switch compilation.enforcement {
       case .gateway: nil
       case .host(let instance): compilation.policy.instances[instance].name
       }
+  }
+
+  /// The policy's files, as they were read.
+  static func policies(_ sources: SourceFiles) -> [AppliedState.PolicyFile] {
+    sources.files.map { .init(name: absolute($0.name), sha256: SHA256.hex($0.bytes)) }
   }
 
   private static func absolute(_ name: String) -> String {

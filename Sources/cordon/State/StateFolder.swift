@@ -99,6 +99,34 @@ struct StateFolder {
     try rename("\(name).tmp", to: name)
   }
 
+  /// A file without a name, which goes with the process if it never gets one.
+  final class UnnamedFile: Sendable {
+    fileprivate let descriptor: Int32
+    fileprivate init(_ descriptor: Int32) { self.descriptor = descriptor }
+    deinit { close(descriptor) }
+  }
+
+  /// Writes a file before it is sure that there will be one; nil where that can't be done here, and `write` can say why.
+  func writeUnnamed(_ bytes: [UInt8]) -> UnnamedFile? {
+    // O_TMPFILE, which Swift's Glibc doesn't have
+    let descriptor = open(path, 0o20_000_000 | O_DIRECTORY | O_WRONLY | O_CLOEXEC, 0o600)
+    if descriptor < 0 { return nil }
+    let file = UnnamedFile(descriptor)
+    do throws(SystemError) { try Files.write(bytes, to: descriptor, called: path) } catch { return nil }
+    return fsync(descriptor) == 0 ? file : nil
+  }
+
+  /// The same as `write` of what the file holds.
+  func name(_ file: UnnamedFile, _ name: String) throws {
+    // a link takes the place of no other file, as a rename does
+    let temporary = path(of: "\(name).tmp")
+    unlink(temporary)
+    if linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 {
+      throw StateFolder.unusable("write \(temporary)", errno)
+    }
+    try rename("\(name).tmp", to: name)
+  }
+
   func rename(_ old: String, to new: String) throws {
     if Glibc.rename(path(of: old), path(of: new)) != 0 { throw StateFolder.unusable("write \(path(of: new))", errno) }
     let folder = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)

@@ -154,7 +154,11 @@ struct StateStore: ~Copyable {
       }
     }
     next.undone = nil
-    try folder.write(new.text, to: state.fileName)
+    if let file = new.file {
+      try folder.name(file, state.fileName)
+    } else {
+      try folder.write(new.text, to: state.fileName)
+    }
     let folder = folder
     try carry(&next, &kernel) { kernel, pending in
       if let pending { try Guard.start(pending, folder, within: seconds ?? 0) }
@@ -290,6 +294,8 @@ struct StateStore: ~Copyable {
 /// A ruleset that is to become a state, and where it comes from.
 struct NewState: Sendable {
   var text: [UInt8]
+  /// The text on the disk, where it could be written ahead.
+  var file: StateFolder.UnnamedFile?
   var sha256: String
   var policies: [AppliedState.PolicyFile]
   var host: String?
