@@ -18,7 +18,7 @@ public final class Later<Value: Sendable>: Sendable {
     end.enter()
     Run.start {
       // of the thread alone, as Linux has it
-      if isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10) }
+      if isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 5) }
       let value = body()
       self.result.withLock { $0 = value }
       self.end.leave()

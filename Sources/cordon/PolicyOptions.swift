@@ -100,7 +100,7 @@ extension PolicyOptions {
 
   /// Leaves a value as it is until the process ends: to take a large policy apart rule by rule takes longer than to
   /// write its ruleset.
-  private static func leave<Value>(_ value: Value) { _ = Unmanaged.passRetained(Holder(value)) }
+  static func leave<Value>(_ value: Value) { _ = Unmanaged.passRetained(Holder(value)) }
 
   private final class Holder<Value> {
     let value: Value

@@ -199,6 +199,7 @@ struct Compile: ParsableCommand {
     if dryRun { try tell(lockout.findings(compilation), sources) }
     if check { try preparation.kernel.check(preparation.text) }
     let enforcement = preparation.enforcement
+    PolicyOptions.leave(enforcement)
     let isApplied = preparation.store != nil
     var pending: StateIndex.Pending?
     if let state = preparation.state?.value {

@@ -4,48 +4,54 @@
 /// Source: FIPS 180-4, section 6.2.
 enum SHA256 {
   static func hex(_ bytes: [UInt8]) -> String {
-    var padded = bytes
-    padded.append(0x80)
-    while padded.count % 64 != 56 { padded.append(0) }
-    for shift in stride(from: 56, through: 0, by: -8) { padded.append(UInt8(truncatingIfNeeded: (bytes.count * 8) >> shift)) }
     var state = initial
-    padded.withUnsafeBytes { all in
-      for start in stride(from: 0, to: all.count, by: 64) {
-        mix(&state, UnsafeRawBufferPointer(rebasing: all[start..<start + 64]))
-      }
-    }
-    return state.map { word in
-      let digits = String(word, radix: 16)
+    // whole blocks where they stand, and the rest with what is filled up
+    let whole = bytes.count & ~63
+    var rest = Array(bytes[whole...])
+    rest.append(0x80)
+    while rest.count % 64 != 56 { rest.append(0) }
+    for shift in stride(from: 56, through: 0, by: -8) { rest.append(UInt8(truncatingIfNeeded: (bytes.count * 8) >> shift)) }
+    bytes.withUnsafeBytes { mix(&state, UnsafeRawBufferPointer(rebasing: $0[..<whole])) }
+    rest.withUnsafeBytes { mix(&state, $0) }
+    return (0..<8).map { place in
+      let digits = String(state[place], radix: 16)
       return String(repeating: "0", count: 8 - digits.count) + digits
     }.joined()
   }
 
-  private static func mix(_ state: inout [UInt32], _ block: UnsafeRawBufferPointer) {
+  /// Takes in blocks of 64 bytes.
+  private static func mix(_ state: inout SIMD8<UInt32>, _ blocks: UnsafeRawBufferPointer) {
     func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
-    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
-      for i in 0..<16 { words[i] = UInt32(bigEndian: block.loadUnaligned(fromByteOffset: i * 4, as: UInt32.self)) }
-      for i in 16..<64 {
-        let (early, late) = (words[i - 15], words[i - 2])
-        let first = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
-        let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
-        words[i] = words[i - 16] &+ first &+ words[i - 7] &+ second
+    // in variables: as elements of arrays they would be checked, and written to memory, round by round
+    constants.withUnsafeBufferPointer { constants in
+      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+        for start in stride(from: 0, to: blocks.count, by: 64) {
+          for i in 0..<16 {
+            words[i] = UInt32(bigEndian: blocks.loadUnaligned(fromByteOffset: start &+ i &* 4, as: UInt32.self))
+          }
+          for i in 16..<64 {
+            let (early, late) = (words[i &- 15], words[i &- 2])
+            let first = rotated(early, 7) ^ rotated(early, 18) ^ early >> 3
+            let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
+            words[i] = words[i &- 16] &+ first &+ words[i &- 7] &+ second
+          }
+          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+          for i in 0..<64 {
+            let choice = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
+            let one = h &+ choice &+ (e & f ^ ~e & g) &+ constants[i] &+ words[i]
+            let two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
+            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ one, c, b, a, one &+ two)
+          }
+          state = state &+ SIMD8(a, b, c, d, e, f, g, h)
+        }
       }
-      var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-      var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-      for i in 0..<64 {
-        let choice = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
-        let one = h &+ choice &+ (e & f ^ ~e & g) &+ constants[i] &+ words[i]
-        let two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
-        (h, g, f, e, d, c, b, a) = (g, f, e, d &+ one, c, b, a, one &+ two)
-      }
-      for (i, word) in [a, b, c, d, e, f, g, h].enumerated() { state[i] &+= word }
     }
   }
 
   /// The first 32 bits of the fractions of the square roots of the first 8 primes, and of the cube roots of the first 64.
-  private static let initial: [UInt32] = [
-    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19,
-  ]
+  private static let initial = SIMD8<UInt32>(
+    0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19)
   private static let constants: [UInt32] = [
     0x428a_2f98, 0x7137_4491, 0xb5c0_fbcf, 0xe9b5_dba5, 0x3956_c25b, 0x59f1_11f1, 0x923f_82a4, 0xab1c_5ed5,
     0xd807_aa98, 0x1283_5b01, 0x2431_85be, 0x550c_7dc3, 0x72be_5d74, 0x80de_b1fe, 0x9bdc_06a7, 0xc19b_f174,
