@@ -1,3 +1,4 @@
+import Nftables
 import PolicyLanguage
 import TestSupport
 import Testing
@@ -53,6 +54,12 @@ import Testing
       name: "behind an allow of everything it is never asked", rules: ["deny: ssh, from: 192.0.2.66", "allow: all, from: any"],
       expected: ["tcp dport 22 ip saddr 192.0.2.66 ip saddr != @group-ipv4/own drop"]),
     Case(
+      name: "of one family at once a deny of every address leaves the members out", rules: ["deny: ping, from: any"],
+      expected: [
+        "icmp type echo-request ip saddr != @group-ipv4/own drop", "icmpv6 type echo-request ip6 saddr != @group-ipv6/own drop",
+        "STEP",
+      ]),
+    Case(
       name: "what is denied is logged for whoever is no member", rules: ["deny: ssh, from: 192.0.2.66"],
       options: "{ log: denied }",
       expected: ["tcp dport 22 ip saddr 192.0.2.66 ip saddr != @group-ipv4/own goto denied-ingress/own", "STEP"]),
@@ -87,8 +94,8 @@ import Testing
     #expect(Array(rules) == item.expected.flatMap { $0 == "STEP" ? IntraGroupStepTests.step : [$0] })
   }
 
-  /// With members in several groups of one profile a deny leaves out two of a family, and no more.
-  @Test(arguments: [(2, true), (3, false)]) func twoGroupsAreLeftOut(_ count: Int, _ isSpared: Bool) throws {
+  /// With members in several groups of one profile a deny leaves out eight of a family, and no more.
+  @Test(arguments: [(2, true), (8, true), (9, false)]) func groupsAreLeftOut(_ count: Int, _ isSpared: Bool) throws {
     let names = (1...count).map { "g\($0)" }
     let groups = names.map { "\($0): { ingress: [{ deny: ssh, from: 192.0.2.66 }, { allow: ssh, from: any }] }" }
     let text = """
@@ -102,8 +109,8 @@ import Testing
     let compilation = try CompiledPolicy(text).compilation
     try LargeTableTests.prove(compilation, text)
     let rules = try LargeTableTests.rules(compilation, "ingress/" + names.joined(separator: "//"))
-    let first = isSpared ? "tcp dport 22 ip saddr 192.0.2.66 ip saddr != @group-ipv4/g1 ip saddr != @group-ipv4/g2 drop" : nil
-    #expect(rules[1] == first ?? "ip saddr @group-ipv4/g1 accept")
+    let strangers = names.map { " ip saddr != @group-ipv4/\($0)" }.joined()
+    #expect(rules[1] == (isSpared ? "tcp dport 22 ip saddr 192.0.2.66\(strangers) drop" : "ip saddr @group-ipv4/g1 accept"))
   }
 
   /// In egress, where members may reach each other too, the default allows what the step would.
@@ -118,5 +125,33 @@ import Testing
     #expect(
       try LargeTableTests.rules(compilation, "egress/own")
         == ["ct state invalid drop", "tcp dport 22 ip daddr 10.0.0.0/8 ip daddr != 10.1.0.1 drop", "return"])
+  }
+
+  /// Neither is a set made for a step that nothing needs.
+  @Test func whereAllIsAllowedNobodyIsAsked() throws {
+    let text = """
+      groups: { own: { ingress: [{ allow: all, from: any }] } }
+      instances: { own-1: { addresses: [10.1.0.1, 10.1.0.5, 10.1.0.9], groups: own } }
+      """
+    let compilation = try CompiledPolicy(text).compilation
+    try LargeTableTests.prove(compilation, text)
+    #expect(compilation.ruleset.sets.isEmpty)
+  }
+
+  /// A member more is a matter of elements, or of rules that name it: nothing else moves.
+  @Test(arguments: 1..<12) func aMemberMovesNoRule(_ count: Int) throws {
+    func chain(_ members: Int) throws -> [String] {
+      let addresses = (0..<members).map { "10.1.0.\($0 * 2 + 1)" } + ["'fd00::1'"]
+      let rules = (0..<29).map { ", { allow: tcp/\(1000 + $0 * 2), from: any, priority: 9 }" }.joined()
+      let text = """
+        groups:
+          own: { ingress: [{ deny: ssh, from: 192.0.2.66 }, { deny: telnet, from: any, priority: 2 }\(rules)] }
+        instances: { own-1: { addresses: [\(addresses.joined(separator: ", "))], groups: own } }
+        """
+      return try LargeTableTests.rules(LargeTableTests.large(text), "ingress/own").map {
+        $0.hasPrefix("tcp dport 22") ? "the deny" : $0
+      }.filter { !$0.contains("10.1.0.") && !$0.contains("fd00::1") && !$0.contains("group-ipv") }
+    }
+    #expect(try chain(count) == chain(count + 1))
   }
 }

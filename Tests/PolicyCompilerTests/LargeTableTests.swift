@@ -403,7 +403,10 @@ import Testing
       #expect(try LargeTableTests.rules(compilation, "egress/\(profile)").contains("jump egress.deny-1/base"))
     }
     #expect(
-      try LargeTableTests.rules(compilation, "ingress/base//web").suffix(7) == [
+      try LargeTableTests.rules(compilation, "ingress/base//web") == [
+        "ct state invalid drop",
+        "ip saddr 192.0.2.66 ip saddr != 10.1.0.1-10.1.0.3 ip saddr != 10.1.0.1 jump drop/ssh",
+        "tcp dport 9100 ip saddr 192.0.2.8/30 ip saddr != 10.1.0.1-10.1.0.3 ip saddr != 10.1.0.1 drop",
         "jump ingress.allow-1/base", "tcp dport 443 accept", "udp dport 123 accept",
         "ip saddr 10.1.0.1-10.1.0.3 accept", "ip6 saddr fd00::3 accept", "ip saddr 10.1.0.1 accept", "drop",
       ])

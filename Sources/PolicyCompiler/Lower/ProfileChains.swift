@@ -41,7 +41,6 @@ struct ProfileChains {
     var leaves: [Chain] = []
     var rules = [LoweredRule([.state(.invalid)], observes ? deny : .drop, note: "invalid")]
     rules += exempt(direction, allow)
-    let intraGroup = intraGroupStep(profile, direction, allow)
 
     let isBasic = policy.groups[profile.groups[0]].type == .basic
     let byDefault: Action = direction == .egress && isBasic ? .allow : .deny
@@ -51,10 +50,13 @@ struct ProfileChains {
     let idle = IdleRules(
       compared, front: front(profile, direction), default: byDefault, leavesOutRedundant: thresholds.leavesOutRedundant)
     let ordered = idle.kept.map { all[$0] }
+    let intraGroup = ordered.leaveSomethingDenied(byDefault) ? intraGroupStep(profile, direction, allow) : nil
     // step 1 has been made where the step is nil; before a default that allows it needn't be
     var step = intraGroup
     let plain = lower(ordered, direction, allow: allow, deny: deny, &step)
-    if let dispatch = ServiceDispatch(ordered, plainCount: plain.count + 1, thresholds) {
+    // members, who come and go, don't count
+    let plainCount = plain.count - (step == nil ? intraGroup?.rules.count ?? 0 : 0) + 1
+    if let dispatch = ServiceDispatch(ordered, plainCount: plainCount, thresholds) {
       thresholds.leaves -= dispatch.cost
       rules += intraGroup?.rules ?? []
       step = nil
@@ -251,6 +253,18 @@ struct OrderedRule {
     var result = self
     result.rule.services.removeAll { if case .ports = $0 { true } else { false } }
     return result.rule.services.isEmpty ? nil : result
+  }
+}
+
+extension [OrderedRule] {
+  /// Whether some packet comes to a rule that denies, or to a default that does.
+  fileprivate func leaveSomethingDenied(_ byDefault: Action) -> Bool {
+    let decisive = firstIndex { item in
+      let rule = item.rule
+      return rule.services.contains(.all) && rule.peers.contains(.any) && rule.own == nil && rule.sourcePorts == nil
+    }
+    let reached = decisive.map { self[...$0] } ?? self[...]
+    return reached.contains { $0.rule.action == .deny } || decisive == nil && byDefault == .deny
   }
 }
 

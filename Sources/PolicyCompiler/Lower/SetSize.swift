@@ -2,8 +2,8 @@
 ///
 /// The kernel has two hashes: one that grows with its elements, and one for sets of known size, in which a packet finds an
 /// address with fewer steps and which loads faster. But a size is a limit, and it is a part of the declaration, so that a set
-/// whose size changes has to be made anew. So sizes have room for twice what a set holds: what goes and what comes in one change
-/// finds place side by side. And they come in large steps, so that most sets keep theirs for as long as they live.
+/// whose size changes has to be made anew. So sizes have room for twice what a set holds at least, and they come in large steps:
+/// most sets keep theirs for as long as they live.
 enum SetSize {
   /// For three quarters of 512 buckets, as many as the kernel makes of it: the set takes 4 KiB.
   private static let smallest = 384
