@@ -18,7 +18,7 @@ let package = Package(
     .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
   ],
   targets: [
-    // floor 0: nothing of ours below
+    // floor 0: nothing of ours below but what C has of Linux
     .target(name: "Diagnostics", swiftSettings: strict),
     .target(name: "PacketSpace", dependencies: ["CLinux"], swiftSettings: strict),
     // floor 1: two semantics that can't see each other

@@ -13,12 +13,10 @@ public final class Later<Value: Sendable>: Sendable {
 
   /// Where the system has no thread to give, this returns when the computation is done.
   ///
-  /// - Parameter isPatient: whether this thread and all that it starts leave the cores to others where these are busy.
+  /// - Parameter isPatient: whether its thread, and those that it starts, leave the cores to others where these are busy.
   public init(isPatient: Bool = false, _ body: @escaping @Sendable () -> Value) {
     end.enter()
-    Run.start {
-      // of the thread alone, as Linux has it
-      if isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 5) }
+    Run.start(isPatient: isPatient) {
       let value = body()
       self.result.withLock { $0 = value }
       self.end.leave()
@@ -52,34 +50,47 @@ public func onAllCores(pieces: Int, _ work: @escaping @Sendable () -> Void) {
 /// What a thread does.
 private final class Run: Sendable {
   private let body: @Sendable () -> Void
+  private let isPatient: Bool
   private let allowed = ProcessorSet.allowed
 
-  private init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+  private init(isPatient: Bool, _ body: @escaping @Sendable () -> Void) {
+    self.isPatient = isPatient
+    self.body = body
+  }
 
-  static func start(_ body: @escaping @Sendable () -> Void) {
+  static func start(isPatient: Bool, _ body: @escaping @Sendable () -> Void) {
+    let run = Run(isPatient: isPatient, body)
+    // the scheduler often begins a thread on its parent's processor and moves it milliseconds later, by when it may be done; where
+    // a sandbox lets nobody say where a thread runs, it begins as it comes
+    if let elsewhere = run.allowed.withoutCurrent, run.begin(on: elsewhere) { return }
+    if !run.begin(on: nil) { body() }
+  }
+
+  /// False where the system gives no such thread.
+  private func begin(on processors: ProcessorSet?) -> Bool {
     var thread = pthread_t()
-    let run = Run(body)
-    let handed = Unmanaged.passRetained(run)
     var attributes = pthread_attr_t()
     pthread_attr_init(&attributes)
     defer { pthread_attr_destroy(&attributes) }
-    // the scheduler often begins a thread on its parent's processor and moves it milliseconds later, by when it may be done
-    let elsewhere = run.allowed.withoutCurrent
-    elsewhere?.withBytes { _ = pthread_attr_setaffinity_np(&attributes, $0.count, $0.baseAddress!) }
+    processors?.withBytes { _ = pthread_attr_setaffinity_np(&attributes, $0.count, $0.baseAddress!) }
+    let handed = Unmanaged.passRetained(self)
     let refused = pthread_create(
       &thread, &attributes,
       { handed in
         let run = Unmanaged<Run>.fromOpaque(handed!).takeRetainedValue()
         // it has begun elsewhere; from now on it runs where it may
         run.allowed.withBytes { _ = sched_setaffinity(0, $0.count, $0.baseAddress!) }
+        // of this thread alone, as Linux has it
+        if run.isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 5) }
         run.body()
         return nil
       }, handed.toOpaque())
-    if refused == 0 {
-      pthread_detach(thread)
-    } else {
-      handed.takeRetainedValue().body()
+    if refused != 0 {
+      handed.release()
+      return false
     }
+    pthread_detach(thread)
+    return true
   }
 }
 

@@ -51,8 +51,8 @@ extension PolicyOptions {
   ///
   /// - Parameters:
   ///   - early: what the command begins while the rules are lowered, which takes one core alone.
-  ///   - isPatient: whether the proof waits for what is made meanwhile, which can't be shared out so well among the cores, and
-  ///     has them to itself at the end.
+  ///   - isPatient: whether the proof leaves the cores to `other` where both want them. The proof can use all of them at the end,
+  ///     and what is made meanwhile often only one.
   ///   - other: what it makes of the ruleset while it is being proved. It changes nothing that is in force or kept: what isn't
   ///     proved is as if it had never been.
   func compile(

@@ -244,7 +244,7 @@ import Testing
     }
   }
 
-  /// Somebody else has filled a set to the brim.
+  /// Somebody else has filled a set to the brim: what they put there goes in the transaction in which more comes.
   @Test func setsWithoutRoom() throws {
     try inPrivateNamespace {
       var kernel = try Kernel()

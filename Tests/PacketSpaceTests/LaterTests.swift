@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 import PacketSpace
 import Testing
 
@@ -27,6 +28,15 @@ import Testing
       return (words, Later { LaterTests.processors() }.value)
     }.value
     #expect(other == own)
+  }
+
+  /// Patience is the thread's own, and that of those it starts.
+  @Test func patienceIsTheThreads() {
+    @Sendable func nice() -> Int32 { getpriority(Int32(PRIO_PROCESS.rawValue), 0) }
+    let own = nice()
+    let (patient, inner) = Later(isPatient: true) { (nice(), Later { nice() }.value) }.value
+    #expect(patient == 5 && inner == 5)
+    #expect(nice() == own && Later { nice() }.value == own)
   }
 
   @Test func givesWhatComesOfBoth() {

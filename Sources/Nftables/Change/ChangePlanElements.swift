@@ -57,11 +57,8 @@ struct ElementChange {
   }
 
   /// Whether the kernel changes the elements with no moment in which one is missing. A verdict of an interval map that changes
-  /// has one. And there must be room for what comes beside what goes: somebody else may have filled the set.
-  var isEditable: Bool {
-    if let size, live.count + added.count > size { return false }
-    return !isMap || !isInterval || removed.isEmpty || added.isEmpty
-  }
+  /// has one.
+  var isEditable: Bool { !isMap || !isInterval || removed.isEmpty || added.isEmpty }
 
   /// The values of the fields for which something changes.
   var changedKeys: Elements {

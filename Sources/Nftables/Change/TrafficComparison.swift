@@ -80,11 +80,13 @@ public struct TrafficComparison: Sendable {
       Result { () throws(DiagramBudgetExceeded) in
         var (comparison, sides, findings) = (own.comparison, own.end.sides, empty)
         let same = try comparison.unchanged(other, own.end, &sides)
+        let changed = own.end.changed.map { ($0, Optional($1)) }
         if axis == .source {
-          try comparison.walk(before, after, own.end.changed, same, &sides, &findings)
+          try comparison.walk(before, after, changed, same, &sides, &findings)
         } else {
           // where both ends lead to something else, they are walked here
-          try comparison.walk(before, after, other.changed + same, own.end.changed, &sides, &findings)
+          let others = other.changed.map { ($0, Optional($1)) } + same
+          try comparison.walk(before, after, others, changed, &sides, &findings)
         }
         return findings
       }
@@ -203,7 +205,7 @@ public struct TrafficComparison: Sendable {
   private struct End {
     /// Those that lead to the same as before, and those that don't.
     var same: [Class] = []
-    var changed: [(Class, Effect?)] = []
+    var changed: [(Class, Effect)] = []
     /// Asked about packets with an address of one of these.
     var sides: Sides
   }
@@ -241,29 +243,29 @@ public struct TrafficComparison: Sendable {
   private mutating func unchanged(
     _ end: End, _ other: End, _ sides: inout Sides
   ) throws(DiagramBudgetExceeded) -> [(Class, Effect?)] {
-    struct Kind: Hashable {
+    struct Behaviour: Hashable {
       var family: IPFamily
       var leads: [Lead]
     }
-    var kinds: [Kind: Int] = [:]
+    var known: [Behaviour: Int] = [:]
     var result: [(class: Class, values: [Interval])] = []
     for own in end.same {
       let isConcerned = other.changed.contains { changed, effect in
-        changed.family == own.family && effect.map { !$0.values.isDisjoint(with: own.values) } ?? true
+        changed.family == own.family && !effect.values.isDisjoint(with: own.values)
       }
       if !isConcerned { continue }
-      var kind = Kind(family: own.family, leads: [])
+      var behaviour = Behaviour(family: own.family, leads: [])
       for finding in own.live {
         switch finding.verdict {
-        case nil: kind.leads.append(.nothing)
-        case .jump(let name): kind.leads.append(.chain(try sides.share(name, &store)))
-        case .some(let verdict): kind.leads.append(.verdict(verdict))
+        case nil: behaviour.leads.append(.nothing)
+        case .jump(let name): behaviour.leads.append(.chain(try sides.share(name, &store)))
+        case .some(let verdict): behaviour.leads.append(.verdict(verdict))
         }
       }
-      if let place = kinds[kind] {
+      if let place = known[behaviour] {
         result[place].values += own.values.intervals
       } else {
-        kinds[kind] = result.count
+        known[behaviour] = result.count
         result.append((own, own.values.intervals))
       }
     }

@@ -140,11 +140,12 @@ struct Compile: ParsableCommand {
   private struct Early {
     /// What was in force when the command began.
     let kept: Later<KeptTable?>
-    let policies: Later<[AppliedState.PolicyFile]>
+    /// Where a new state will be kept.
+    let policies: Later<[AppliedState.PolicyFile]>?
 
     init(_ sources: SourceFiles, _ command: Compile) {
       kept = Later { try? KeptTable(command.state.folder(of: command.target.table)) }
-      policies = Later { NewState.policies(sources) }
+      policies = command.apply && !command.dryRun ? Later { NewState.policies(sources) } : nil
     }
   }
 
@@ -171,8 +172,9 @@ struct Compile: ParsableCommand {
     let folder = try state.folder(of: ruleset.tableName)
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
-    let state =
-      store == nil ? nil : Later { NewState(text.value, compilation, policies: early.policies.value, in: folder) }
+    let state = early.policies.map { policies in
+      Later { NewState(text.value, folder.writeUnnamed(text.value), compilation, policies.value) }
+    }
     var flows: Later<Result<SessionsPlan, any Error>>?
     let (enforcement, report) = try Enforcement.plan(
       ruleset, replacing: replace, adopting: adopt, &kernel,

@@ -5,12 +5,16 @@ import PolicyCompiler
 import PolicyLanguage
 
 extension NewState {
-  /// - Parameter text: the compilation's, which is on the disk when this returns, as far as it can be, in a file without a name.
-  init(_ text: [UInt8], _ compilation: Compilation, policies: [AppliedState.PolicyFile], in folder: StateFolder) {
+  /// - Parameters:
+  ///   - text: the compilation's.
+  ///   - file: the same, where it is on the disk already.
+  init(
+    _ text: [UInt8], _ file: StateFolder.UnnamedFile?, _ compilation: Compilation, _ policies: [AppliedState.PolicyFile]
+  ) {
     self.text = text
+    self.file = file
     self.policies = policies
     sha256 = SHA256.hex(text)
-    file = folder.writeUnnamed(text)
     observes = compilation.observes
     host =
       switch compilation.enforcement {

@@ -106,7 +106,7 @@ struct StateFolder {
     deinit { close(descriptor) }
   }
 
-  /// Writes a file before it is sure that there will be one; nil where that can't be done here, and `write` can say why.
+  /// Writes a file before it is sure that there will be one; nil where that can't be done here.
   func writeUnnamed(_ bytes: [UInt8]) -> UnnamedFile? {
     // O_TMPFILE, which Swift's Glibc doesn't have
     let descriptor = open(path, 0o20_000_000 | O_DIRECTORY | O_WRONLY | O_CLOEXEC, 0o600)
@@ -116,15 +116,16 @@ struct StateFolder {
     return fsync(descriptor) == 0 ? file : nil
   }
 
-  /// The same as `write` of what the file holds.
-  func name(_ file: UnnamedFile, _ name: String) throws {
+  /// Makes or replaces a file, as `write` does, by one that was written before.
+  ///
+  /// - Returns: false where that can't be done here.
+  func link(_ file: UnnamedFile, as name: String) throws -> Bool {
     // a link takes the place of no other file, as a rename does
     let temporary = path(of: "\(name).tmp")
     unlink(temporary)
-    if linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 {
-      throw StateFolder.unusable("write \(temporary)", errno)
-    }
+    if linkat(AT_FDCWD, "/proc/self/fd/\(file.descriptor)", AT_FDCWD, temporary, AT_SYMLINK_FOLLOW) != 0 { return false }
     try rename("\(name).tmp", to: name)
+    return true
   }
 
   func rename(_ old: String, to new: String) throws {

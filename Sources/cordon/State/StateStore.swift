@@ -154,12 +154,10 @@ struct StateStore: ~Copyable {
       }
     }
     next.undone = nil
-    if let file = new.file {
-      try folder.name(file, state.fileName)
-    } else {
+    let folder = folder
+    if try new.file.map({ try folder.link($0, as: state.fileName) }) != true {
       try folder.write(new.text, to: state.fileName)
     }
-    let folder = folder
     try carry(&next, &kernel) { kernel, pending in
       if let pending { try Guard.start(pending, folder, within: seconds ?? 0) }
       return try change(&kernel)
