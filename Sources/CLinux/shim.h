@@ -19,6 +19,8 @@ int sched_setaffinity(int pid, size_t size, const void *mask);
 int sched_getcpu(void);
 int pthread_attr_setaffinity_np(void *attr, size_t size, const void *mask);
 
+#define M_TRIM_THRESHOLD (-1)
+#define M_TOP_PAD (-2)
 #define M_MMAP_THRESHOLD (-3)
 int mallopt(int parameter, int value);
 

@@ -81,7 +81,7 @@ private final class Run: Sendable {
         // it has begun elsewhere; from now on it runs where it may
         run.allowed.withBytes { _ = sched_setaffinity(0, $0.count, $0.baseAddress!) }
         // of this thread alone, as Linux has it
-        if run.isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 5) }
+        if run.isPatient { setpriority(Int32(PRIO_PROCESS.rawValue), 0, 10) }
         run.body()
         return nil
       }, handed.toOpaque())

@@ -31,6 +31,9 @@ struct Cordon: ParsableCommand {
   static func main() {
     // what is large goes back to the system whenever it is freed: glibc would soon take it from the heap, where it leaves holes
     _ = mallopt(M_MMAP_THRESHOLD, 1 << 20)
+    // what is small is kept, and asked for in large pieces: else one stage gives pages back that the next one fetches again
+    _ = mallopt(M_TRIM_THRESHOLD, Int32.max)
+    _ = mallopt(M_TOP_PAD, 16 << 20)
     Terminal.reserve()
     main(nil)
   }

@@ -35,7 +35,7 @@ import Testing
     @Sendable func nice() -> Int32 { getpriority(Int32(PRIO_PROCESS.rawValue), 0) }
     let own = nice()
     let (patient, inner) = Later(isPatient: true) { (nice(), Later { nice() }.value) }.value
-    #expect(patient == 5 && inner == 5)
+    #expect(patient == 10 && inner == 10)
     #expect(nice() == own && Later { nice() }.value == own)
   }
 

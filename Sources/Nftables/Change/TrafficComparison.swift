@@ -465,15 +465,19 @@ private struct Sides {
 extension Ruleset {
   /// Whether some rule has an expression whose effect isn't known, or asks for a rate, which isn't one for a packet alone.
   fileprivate var hasUnknownExpressions: Bool {
-    chains.contains { chain in
-      chain.rules.contains { rule in
-        rule.expressions.contains { expression in
-          switch expression {
-          case .unknown, .limit, .namedLimit: true
-          case .match, .lookup, .verdict, .log, .counter: false
+    // by spans, which count no references: of all expressions of a table that would take longer than to look at them
+    for chain in chains {
+      let rules = chain.rules.span
+      for rule in rules.indices {
+        let expressions = rules[rule].expressions.span
+        for place in expressions.indices {
+          switch expressions[place] {
+          case .unknown, .limit, .namedLimit: return true
+          case .match, .lookup, .verdict, .log, .counter: break
           }
         }
       }
     }
+    return false
   }
 }

@@ -119,10 +119,25 @@ extension TextObjects {
         let last = text[..<end].lastIndex(of: UInt8(ascii: "}"))
       else { return nil }
       head = text[..<at]
-      elements = text[(at + start.count)..<last].split(separator: UInt8(ascii: ",")).map { element in
-        let blank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x0A }
-        let front = element.drop(while: blank)
-        return front[..<(front.lastIndex { !blank($0) }.map { $0 + 1 } ?? front.startIndex)]
+      elements = SetText.elements(text[(at + start.count)..<last])
+    }
+
+    /// What stands between commas, without the blanks around it.
+    private static func elements(_ list: ArraySlice<UInt8>) -> [ArraySlice<UInt8>] {
+      let isBlank: (UInt8) -> Bool = { $0 == 0x20 || $0 == 0x0A }
+      return list.withUnsafeBufferPointer { bytes in
+        var result: [ArraySlice<UInt8>] = []
+        var start = 0
+        while start < bytes.count {
+          var end = start
+          while end < bytes.count, bytes[end] != UInt8(ascii: ",") { end += 1 }
+          var (first, last) = (start, end)
+          while first < last, isBlank(bytes[first]) { first += 1 }
+          while first < last, isBlank(bytes[last - 1]) { last -= 1 }
+          result.append(list[(list.startIndex + first)..<(list.startIndex + last)])
+          start = end + 1
+        }
+        return result
       }
     }
   }
