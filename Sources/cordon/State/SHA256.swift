@@ -21,10 +21,9 @@ enum SHA256 {
 
   /// Takes in blocks of 64 bytes.
   private static func mix(_ state: inout SIMD8<UInt32>, _ blocks: UnsafeRawBufferPointer) {
-    func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 { word >> count | word << (32 - count) }
-    // in variables: as elements of arrays they would be checked, and written to memory, round by round
-    constants.withUnsafeBufferPointer { constants in
-      withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+    withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
+      constants.withUnsafeBufferPointer { constants in
+        var whole = state
         for start in stride(from: 0, to: blocks.count, by: 64) {
           for i in 0..<16 {
             words[i] = UInt32(bigEndian: blocks.loadUnaligned(fromByteOffset: start &+ i &* 4, as: UInt32.self))
@@ -35,18 +34,44 @@ enum SHA256 {
             let second = rotated(late, 17) ^ rotated(late, 19) ^ late >> 10
             words[i] = words[i &- 16] &+ first &+ words[i &- 7] &+ second
           }
-          var (a, b, c, d) = (state[0], state[1], state[2], state[3])
-          var (e, f, g, h) = (state[4], state[5], state[6], state[7])
-          for i in 0..<64 {
-            let choice = rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)
-            let one = h &+ choice &+ (e & f ^ ~e & g) &+ constants[i] &+ words[i]
-            let two = (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b ^ a & c ^ b & c)
-            (h, g, f, e, d, c, b, a) = (g, f, e, d &+ one, c, b, a, one &+ two)
-          }
-          state = state &+ SIMD8(a, b, c, d, e, f, g, h)
+          whole = whole &+ rounds(whole, words, constants)
         }
+        state = whole
       }
     }
+  }
+
+  @inline(__always) private static func rotated(_ word: UInt32, _ count: UInt32) -> UInt32 {
+    word >> count | word << (32 &- count)
+  }
+
+  /// The rounds of a block. Eight stand in a row, so that no word has to change its place.
+  @inline(__always) private static func rounds(
+    _ state: SIMD8<UInt32>, _ words: UnsafeMutableBufferPointer<UInt32>, _ constants: UnsafeBufferPointer<UInt32>
+  ) -> SIMD8<UInt32> {
+    var (a, b, c, d) = (state[0], state[1], state[2], state[3])
+    var (e, f, g, h) = (state[4], state[5], state[6], state[7])
+    @inline(__always) func round(
+      _ a: UInt32, _ b: UInt32, _ c: UInt32, _ d: inout UInt32, _ e: UInt32, _ f: UInt32, _ g: UInt32, _ h: inout UInt32,
+      _ i: Int
+    ) {
+      let one = h &+ (rotated(e, 6) ^ rotated(e, 11) ^ rotated(e, 25)) &+ (g ^ e & (f ^ g)) &+ constants[i] &+ words[i]
+      d = d &+ one
+      h = one &+ (rotated(a, 2) ^ rotated(a, 13) ^ rotated(a, 22)) &+ (a & b | c & (a | b))
+    }
+    var i = 0
+    while i < 64 {
+      round(a, b, c, &d, e, f, g, &h, i)
+      round(h, a, b, &c, d, e, f, &g, i &+ 1)
+      round(g, h, a, &b, c, d, e, &f, i &+ 2)
+      round(f, g, h, &a, b, c, d, &e, i &+ 3)
+      round(e, f, g, &h, a, b, c, &d, i &+ 4)
+      round(d, e, f, &g, h, a, b, &c, i &+ 5)
+      round(c, d, e, &f, g, h, a, &b, i &+ 6)
+      round(b, c, d, &e, f, g, h, &a, i &+ 7)
+      i &+= 8
+    }
+    return SIMD8(a, b, c, d, e, f, g, h)
   }
 
   /// The first 32 bits of the fractions of the square roots of the first 8 primes, and of the cube roots of the first 64.
