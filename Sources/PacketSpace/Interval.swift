@@ -138,8 +138,13 @@ public struct IntervalSet: Hashable, Sendable {
   }
 
   public func isSubset(of other: IntervalSet) -> Bool {
+    guard let first = intervals.first, let last = intervals.last else { return true }
+    // most sets that are no subsets reach further
+    guard let start = other.intervals.first, start.lower <= first.lower,
+      last.upper <= other.intervals[other.intervals.count - 1].upper
+    else { return false }
     // neighbours are joined, so an interval of a subset lies in one of the other's
-    intervals.allSatisfy { interval in
+    return intervals.allSatisfy { interval in
       let place = other.firstPlace(endingFrom: interval.lower)
       return place < other.intervals.count && other.intervals[place].lower <= interval.lower
         && interval.upper <= other.intervals[place].upper

@@ -14,15 +14,8 @@ public struct PacketsDescription: Hashable, Sendable {
 
 /// Finds names for sets of addresses: the reader of a difference knows `web`, and not its forty addresses.
 public struct PacketsDescriber: Sendable {
-  private struct Named {
-    var set: IntervalSet
-    var name: String
-    /// From its first to its last value: most sets needn't be compared by more.
-    var span: ClosedRange<UInt128>
-  }
-
   /// What has a name, by family; of several names for one set the first counts.
-  private var named: [IPFamily: [Named]] = [:]
+  private var named: [IPFamily: [(set: IntervalSet, name: String)]] = [:]
   private let groups: [(name: String, members: AddressSet)]
   /// How many ranges, ports or names are written out.
   private static let longest = 4
@@ -34,9 +27,7 @@ public struct PacketsDescriber: Sendable {
       policy.instances.map { ($0.addresses, $0.name) } + policy.groups.map { ($0.members, $0.name) }
       + policy.prefixLists.map { ($0.addresses, $0.name) }
     for family in IPFamily.allCases {
-      named[family] = all.compactMap { addresses, name in
-        addresses[family].span.map { Named(set: addresses[family], name: name, span: $0) }
-      }
+      named[family] = all.map { ($0.0[family], $0.1) }.filter { !$0.set.isEmpty }
     }
   }
 
@@ -115,15 +106,11 @@ public struct PacketsDescriber: Sendable {
   /// A few names that together are `set`, with a few ranges beside them where names leave some; nil where there are none.
   private func names(_ set: IntervalSet, _ family: IPFamily) -> String? {
     let named = self.named[family]!
-    guard let span = set.span else { return nil }
-    if let exact = named.first(where: { $0.span == span && $0.set == set }) { return exact.name }
+    if let exact = named.first(where: { $0.set == set }) { return exact.name }
     // the widest first, as long as they add something
     var open = set
     var words: [String] = []
-    let parts = named.filter {
-      span.lowerBound <= $0.span.lowerBound && $0.span.upperBound <= span.upperBound && $0.set.isSubset(of: set)
-    }
-    for candidate in parts.sorted(by: { $0.set.size > $1.set.size }) {
+    for candidate in named.filter({ $0.set.isSubset(of: set) }).sorted(by: { $0.set.size > $1.set.size }) {
       let next = open.subtracting(candidate.set)
       if next == open { continue }
       words.append(candidate.name)
@@ -137,11 +124,7 @@ public struct PacketsDescriber: Sendable {
 
   /// A name of which a little is missing.
   private func almost(_ set: IntervalSet, _ family: IPFamily) -> (name: String, missing: IntervalSet)? {
-    guard let span = set.span else { return nil }
-    for candidate in named[family]!
-    where candidate.span.lowerBound <= span.lowerBound && span.upperBound <= candidate.span.upperBound
-      && set.isSubset(of: candidate.set)
-    {
+    for candidate in named[family]! where set.isSubset(of: candidate.set) {
       let missing = candidate.set.subtracting(set)
       if missing.intervals.count <= 2, missing.size < set.size { return (candidate.name, missing) }
     }
@@ -226,11 +209,6 @@ public struct PacketsDescriber: Sendable {
 }
 
 extension IntervalSet {
-  /// From the first to the last value; nil where there is none.
-  fileprivate var span: ClosedRange<UInt128>? {
-    intervals.first.map { $0.lower...intervals[intervals.count - 1].upper }
-  }
-
   /// How many values there are; those of the whole line count as one less than there are.
   fileprivate var size: UInt128 {
     intervals.reduce(0) { $0.addingReportingOverflow($1.upper - $1.lower).partialValue.addingReportingOverflow(1).partialValue }
