@@ -2,8 +2,8 @@ public import Nftables
 import PacketSpace
 
 extension Kernel {
-  /// Whether the kernel's table is the planned one in all that was touched, and, where that was more than elements, has no more and no
-  /// fewer chains, sets and maps.
+  /// Whether the kernel's table is the planned one in all that was touched, and, where that was more than elements, has no more and
+  /// no fewer chains, sets and maps.
   ///
   /// Takes time by what was touched, however large the table is, where a listing by libnftables takes the square of the table's
   /// rules. Elements are read as the kernel holds them. Of rules the kernel's own form is compared with that of the planned

@@ -135,6 +135,6 @@ extension NamedSet {
     let elements = Elements(intervals)
     return NamedSet(
       name, types: [family == .ipv4 ? .ipv4Address : .ipv6Address], isInterval: elements.hasIntervals,
-      size: elements.hasIntervals ? nil : SetSize.of(elements.count), elements: elements, annotations: [annotation])
+      size: SetSize.of(elements), elements: elements, annotations: [annotation])
   }
 }

@@ -165,10 +165,9 @@ struct CalledChains {
   private static func rules(
     _ peer: Peer, _ direction: Direction, _ verdict: Verdict, _ sets: inout AddressSets
   ) -> [Nftables.Rule] {
-    let end = direction == .ingress ? End.source : .destination
     return IPFamily.allCases.flatMap { family in
       guard let operands = sets.operands([peer], family) else { preconditionFailure("such a peer isn't called") }
-      return operands.map { Nftables.Rule([.match(end.field(family), $0), .verdict(verdict)]) }
+      return operands.map { Nftables.Rule([.match(direction.peer.field(family), $0), .verdict(verdict)]) }
     }
   }
 }

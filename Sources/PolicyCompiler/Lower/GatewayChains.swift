@@ -89,7 +89,7 @@ struct GatewayChains {
     return [(exact, false), (wide, true)].filter { !$0.0.isEmpty }.map { elements, isInterval in
       VerdictMap(
         Names.dispatch(direction, family, prefixes: isInterval), types: [family == .ipv4 ? .ipv4Address : .ipv6Address],
-        isInterval: isInterval, size: isInterval ? nil : SetSize.of(elements.count), elements: elements)
+        isInterval: isInterval, size: SetSize.of(elements.keys), elements: elements)
     }
   }
 }

@@ -58,7 +58,7 @@ extension ProfileChains {
       var own: [LoweredRule] = []
       for family in IPFamily.allCases {
         for operand in sets.ownMembers(index, family, isPeer: isPeer[index]) {
-          let match = Expression.match(peer(direction).field(family), operand)
+          let match = Expression.match(direction.peer.field(family), operand)
           members[family]!.append(match)
           own.append(LoweredRule([match], allow, note: note))
         }

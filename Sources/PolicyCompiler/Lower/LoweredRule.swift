@@ -39,7 +39,12 @@ struct LoweredRule {
   }
 }
 
-/// The two ends of a packet, as fields: whose address is the peer's depends on the direction.
+extension Direction {
+  /// Whose address is the peer's.
+  var peer: End { self == .ingress ? .source : .destination }
+}
+
+/// The two ends of a packet, as fields.
 enum End {
   case source, destination
 

@@ -107,7 +107,7 @@ struct ProfileChains {
     let key = direction == .ingress ? "exempt-from" : "exempt-to"
     return IPFamily.allCases.compactMap { family in
       sets.other(Names.exempt(direction, family), family, addresses[family], annotation: "options: \(key)").map {
-        LoweredRule([.match(peer(direction).field(family), $0)], allow, note: key)
+        LoweredRule([.match(direction.peer.field(family), $0)], allow, note: key)
       }
     }
   }
@@ -203,8 +203,6 @@ struct ProfileChains {
     }
     return result + matches.alternatives(rule, services, &sets).map { ($0, verdict) }
   }
-
-  func peer(_ direction: Direction) -> End { direction == .ingress ? .source : .destination }
 
   mutating func chain(_ name: String, _ lowered: [LoweredRule], _ annotations: [String]) -> Chain {
     let rules = lowered.map { rule in

@@ -18,7 +18,7 @@ struct RuleMatches {
   /// Which end of a packet is the peer's: its source in ingress, its destination in egress.
   let peer: End
 
-  init(_ direction: Direction) { peer = direction == .ingress ? .source : .destination }
+  init(_ direction: Direction) { peer = direction.peer }
 
   /// The alternatives of `rule`, with `services` in the place of its own.
   func alternatives(_ rule: PolicyLanguage.Rule, _ services: [ServiceMatches], _ sets: inout AddressSets) -> [[Expression]] {

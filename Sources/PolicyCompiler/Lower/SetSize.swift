@@ -1,3 +1,5 @@
+import Nftables
+
 /// The `size` that a set or map of single addresses declares.
 ///
 /// The kernel has two hashes: one that grows with its elements, and one for sets of known size, in which a packet finds an
@@ -11,10 +13,11 @@ enum SetSize {
   /// 16 MiB of buckets.
   private static let largest = smallest * step * step * step * step
 
-  /// Nil for what is so large that it is left to the hash that grows.
-  static func of(_ count: Int) -> Int? {
+  /// Nil for intervals, and for what is so large that it is left to the hash that grows.
+  static func of(_ elements: Elements) -> Int? {
+    if elements.hasIntervals { return nil }
     var size = smallest
-    while size < 2 * count { size *= step }
+    while size < 2 * elements.count { size *= step }
     return size > largest ? nil : size
   }
 }
