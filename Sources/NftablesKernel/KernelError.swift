@@ -60,6 +60,12 @@ extension KernelError {
         + "sysctls net.core.wmem_default and net.core.wmem_max in the initial network namespace, or run it as root of the machine"
     }
     if words.contains("Protocol not supported") { return helpWithoutNftables }
+    if words.contains("Too many open files in system") {
+      // ENFILE, which nf_tables gives where a set has no room left
+      return
+        "somebody may have filled a set by hand up to its `size`: look at what differs with `cordon status`, and apply again; "
+        + "else raise the sysctl fs.file-max"
+    }
     if words.contains("No buffer space available") {
       return "a listing is larger than a socket's receive buffer may be: raise the sysctl net.core.rmem_max"
     }

@@ -72,6 +72,7 @@ import Testing
         try kernel.change(ExactEditTests.edits(from: table(0..<0), to: table(400..<593)), of: "cordon")
       }
       #expect("\(error!)".contains("Too many open files in system"))  // ENFILE
+      #expect("\(error!)".contains("help: somebody may have filled a set by hand up to its `size`"))
     }
   }
 
