@@ -335,7 +335,11 @@ import Testing
           """)
       try world.expect(3, "open.yaml", "--apply", "--dry-run", "--sessions", "revoke", preloading: broken)
       #expect(try world.probe.inside { try nft("list", "tables") }.contains("inet cordon\n") == false)
-      let kept = try world.expect(0, "open.yaml", "--apply", preloading: broken)
+      // of nothing there is nothing to say
+      let none = try world.expect(0, "open.yaml", "--apply", preloading: broken)
+      #expect(none.stdout.hasSuffix("whichever direction it goes, like the first of a new connection\n"))
+      #expect(try world.passing("tcp 198.51.100.1 10.0.0.1 80").count == 1)
+      let kept = try world.expect(0, "tight.yaml", "--apply", preloading: broken)
       #expect(
         kept.stdout.hasSuffix(
           "\nopen connections that the new policy denies can't be listed, and go on: Operation not supported\n"))

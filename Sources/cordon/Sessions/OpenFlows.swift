@@ -32,6 +32,9 @@ struct OpenFlows {
     }
   }
 
+  /// Of a kernel that tracks nothing.
+  init() {}
+
   /// Reads what is open, and judges it.
   init(deniedBy compilation: Compilation) throws(KernelError) {
     var conntrack = try Conntrack()
@@ -59,6 +62,11 @@ struct OpenFlows {
     var conntrack = try Conntrack()
     var criteria = Criteria(compilation, own: try OwnAddresses())
     return try conntrack.cut { criteria.denied($0) != nil }
+  }
+
+  /// Whether connection tracking holds nothing: to list that, the kernel walks its table of a hundred thousand places.
+  static var isNothingTracked: Bool {
+    (try? Files.read("/proc/sys/net/netfilter/nf_conntrack_count")) == Array("0\n".utf8)
   }
 
   /// Whether a TCP packet from the midst of a connection begins a flow that connection tracking doesn't know.

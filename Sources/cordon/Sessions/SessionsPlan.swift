@@ -25,7 +25,13 @@ struct SessionsPlan {
     self.compilation = compilation
     self.isFirst = isFirst
     places = SourcePlaces(sources)
-    open = compilation.observes ? nil : Result { () throws(KernelError) in try OpenFlows(deniedBy: compilation) }
+    open =
+      compilation.observes
+      ? nil
+      : Result { () throws(KernelError) in
+        // who is to cut later what may begin until then finds out now whether that can be
+        choice == .keep && OpenFlows.isNothingTracked ? OpenFlows() : try OpenFlows(deniedBy: compilation)
+      }
     if choice == .revoke, case .failure(let error) = open {
       throw Refusal(
         "cannot \(error.operation): \(error.words)\n"
