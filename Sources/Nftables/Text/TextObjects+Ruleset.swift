@@ -1,3 +1,4 @@
+import Glibc
 import PacketSpace
 
 extension TextObjects {
@@ -11,7 +12,6 @@ extension TextObjects {
     beside planned: Ruleset, text: [UInt8], read: ([UInt8]) throws(E) -> Ruleset?
   ) throws(E) -> Ruleset? {
     guard let other = TextObjects(text) else { return nil }
-    let names = Set(objects.map(\.name))
     var differing: Set<ObjectName> = []
     // of sets and maps that differ in nothing but elements: the planned elements that they have too, by their places
     var common: [ObjectName: [Int]] = [:]
@@ -19,7 +19,7 @@ extension TextObjects {
     var texts: [ObjectName: ArraySlice<UInt8>] = [:]
     for object in objects {
       let their = other[object.name]
-      if their == object.bytes { continue }
+      if let their, TextObjects.isAlike(their, object.bytes) { continue }
       differing.insert(object.name)
       if let parts = their.flatMap({ TextObjects.parts(object.bytes, $0) }) {
         common[object.name] = parts.common
@@ -62,11 +62,13 @@ extension TextObjects {
     func together<Item>(_ planned: [Item], _ before: [Item], _ name: (Item) -> ObjectName) -> [Item] {
       var found = Dictionary(before.filter { differing.contains(name($0)) }.map { (name($0), $0) }) { first, _ in first }
       var result: [Item] = []
-      for item in planned where names.contains(name(item)) {
-        if !differing.contains(name(item)) {
+      result.reserveCapacity(planned.count)
+      for item in planned {
+        let object = name(item)
+        if differing.contains(object) {
+          if let own = found.removeValue(forKey: object) { result.append(own) }
+        } else if self[object] != nil {
           result.append(item)
-        } else if let own = found.removeValue(forKey: name(item)) {
-          result.append(own)
         }
       }
       return result + before.filter { found[name($0)] != nil }
@@ -76,7 +78,15 @@ extension TextObjects {
     result.chains = together(planned.chains, before.chains) { .chain($0.name) }
     result.sets = together(planned.sets, before.sets) { .set($0.name) }
     result.maps = together(planned.maps, before.maps) { .set($0.name) }
-    return result.objects == names ? result : nil
+    // each of these is one that was asked for, and once
+    let count = result.limits.count + result.chains.count + result.sets.count + result.maps.count
+    return count == objects.count ? result : nil
+  }
+
+  /// Whether two texts are the same; `==` would go through them byte by byte.
+  private static func isAlike(_ a: ArraySlice<UInt8>, _ b: ArraySlice<UInt8>) -> Bool {
+    a.count == b.count
+      && a.withUnsafeBytes { a in b.withUnsafeBytes { b in a.isEmpty || memcmp(a.baseAddress!, b.baseAddress!, a.count) == 0 } }
   }
 
   /// Of two texts of a set or map that are declared alike: which elements of the second the first has too, and the text of the first
