@@ -6,17 +6,14 @@ extension RulesetDifference {
     var difference = RulesetDifference(
       tableName: planned.tableName, table: tableState(live, planned), limits: [], chains: [], sets: [], unknown: [])
     guard let live, difference.table != .flaggedAndCutOff else { return difference }
-    difference.limits = limits(live.limits, planned.limits)
-    difference.chains = pairs(live.chains, planned.chains, \.name).compactMap { ChainDifference(live: $0, planned: $1) }
+    difference.limits = pairs(live.limits, planned.limits, \.name, isAlike: ==).map { Change(live: $0, planned: $1) }
+    difference.chains = pairs(live.chains, planned.chains, \.name) { $0.isWritten(like: $1) }
+      .compactMap { ChainDifference(live: $0, planned: $1) }
     difference.sets =
-      pairs(live.maps, planned.maps, \.name).compactMap { live, planned in
-        if let live, let planned, live.isSame(as: planned) { return nil }
-        return SetDifference(live.map(SetContent.init), planned.map(SetContent.init))
-      }
-      + pairs(live.sets, planned.sets, \.name).compactMap { live, planned in
-        if let live, let planned, live.isSame(as: planned) { return nil }
-        return SetDifference(live.map(SetContent.init), planned.map(SetContent.init))
-      }
+      pairs(live.maps, planned.maps, \.name) { $0.isSame(as: $1) }
+      .compactMap { SetDifference($0.map(SetContent.init), $1.map(SetContent.init)) }
+      + pairs(live.sets, planned.sets, \.name) { $0.isSame(as: $1) }
+      .compactMap { SetDifference($0.map(SetContent.init), $1.map(SetContent.init)) }
     difference.unknown = texts(live.unknown, planned.unknown)
     return difference
   }
@@ -28,19 +25,24 @@ extension RulesetDifference {
     return live.hasTableFlags ? .flagged : .unflagged
   }
 
-  private static func limits(_ live: [NamedLimit], _ planned: [NamedLimit]) -> [Change<NamedLimit>] {
-    pairs(live, planned, \.name).filter { $0 != $1 }.map { Change(live: $0, planned: $1) }
-  }
-
-  /// What has the same name on both sides side by side, in the planned order; then what is live only.
-  private static func pairs<Item>(_ live: [Item], _ planned: [Item], _ name: (Item) -> String) -> [(Item?, Item?)] {
+  /// What has the same name on both sides side by side, in the planned order; then what is live only. Without pairs that are
+  /// alike: nearly all of a large table's, which needn't be looked at any more.
+  private static func pairs<Item>(
+    _ live: [Item], _ planned: [Item], _ name: (Item) -> String, isAlike: (Item, Item) -> Bool
+  ) -> [(Item?, Item?)] {
+    var result: [(Item?, Item?)] = []
     // tables that have one compiler name the same things in the same order
-    if live.count == planned.count, zip(live, planned).allSatisfy({ name($0) == name($1) }) {
-      return zip(live, planned).map { ($0, $1) }
+    if live.count == planned.count, live.indices.allSatisfy({ name(live[$0]) == name(planned[$0]) }) {
+      for place in live.indices where !isAlike(live[place], planned[place]) { result.append((live[place], planned[place])) }
+      return result
     }
     let byName = Dictionary(live.map { (name($0), $0) }) { first, _ in first }
+    for item in planned {
+      let own = byName[name(item)]
+      if own.map({ isAlike($0, item) }) != true { result.append((own, item)) }
+    }
     let names = Set(planned.map(name))
-    return planned.map { (byName[name($0)], $0) } + live.filter { !names.contains(name($0)) }.map { ($0, nil) }
+    return result + live.filter { !names.contains(name($0)) }.map { ($0, nil) }
   }
 
   /// Texts that are on one side only, however often they stand on the other.
@@ -72,6 +74,11 @@ extension VerdictMap {
   }
 }
 
+extension Chain {
+  /// Whether it is the same in all that a difference tells of; false also where that isn't seen at once.
+  fileprivate func isWritten(like other: Chain) -> Bool { base == other.base && rules.sharesStorage(with: other.rules) }
+}
+
 extension RulesetDifference.ChainDifference {
   fileprivate init?(live: Chain?, planned: Chain?) {
     guard let name = (planned ?? live)?.name else { return nil }
@@ -83,7 +90,6 @@ extension RulesetDifference.ChainDifference {
   }
 
   private static func rules(_ live: [Rule], _ planned: [Rule]) -> [RulesetDifference.RuleChange] {
-    if live.sharesStorage(with: planned) { return [] }
     // most rules are spelled alike on both sides, and then needn't be brought into another form
     func isAlike(_ a: Rule, _ b: Rule) -> Bool { a.comment == b.comment && a.expressions == b.expressions }
     let shorter = min(live.count, planned.count)
