@@ -43,16 +43,25 @@ public enum IntervalPartition {
   public static func classes(
     _ labelled: [(interval: Interval, label: Int32)], of line: Interval
   ) -> [(labels: [Int32], values: IntervalSet)] {
-    var groups: [[Int32]: [Interval]] = [:]
-    var order: [[Int32]] = []
+    var places: [[Int32]: Int] = [:]
+    var groups: [(labels: [Int32], intervals: [Interval])] = []
     var covered: [Interval] = []
+    var last = (labels: [Int32](), place: 0)
     for piece in pieces(labelled) {
-      if groups[piece.labels] == nil { order.append(piece.labels) }
-      groups[piece.labels, default: []].append(piece.interval)
+      // neighbours mostly have the same labels, and then none are hashed
+      if groups.isEmpty || piece.labels != last.labels {
+        let place = places[piece.labels] ?? groups.count
+        if place == groups.count {
+          places[piece.labels] = place
+          groups.append((piece.labels, []))
+        }
+        last = (piece.labels, place)
+      }
+      groups[last.place].intervals.append(piece.interval)
       covered.append(piece.interval)
     }
     let rest = IntervalSet([line]).subtracting(IntervalSet(covered))
-    let classes = order.map { (labels: $0, values: IntervalSet(groups[$0]!)) }
+    let classes = groups.map { (labels: $0.labels, values: IntervalSet($0.intervals)) }
     return rest.isEmpty ? classes : classes + [(labels: [], values: rest)]
   }
 }
