@@ -15,10 +15,17 @@ public struct PacketsDescription: Hashable, Sendable {
 /// Finds names for sets of addresses: the reader of a difference knows `web`, and not its forty addresses.
 public struct PacketsDescriber: Sendable {
   /// What has a name, by family; of several names for one set the first counts.
-  private var named: [IPFamily: [(set: IntervalSet, name: String)]] = [:]
+  private var named: [IPFamily: [Named]] = [:]
   private let groups: [(name: String, members: AddressSet)]
   /// How many ranges, ports or names are written out.
   private static let longest = 4
+
+  private struct Named {
+    let set: IntervalSet
+    /// From the first of the set to its last, which says of nearly all sets that they don't belong to another one.
+    let bounds: Interval
+    let name: String
+  }
 
   /// Of several names for one set an instance's goes before a group's, and a group's before a prefix list's.
   public init(_ policy: Policy) {
@@ -27,7 +34,10 @@ public struct PacketsDescriber: Sendable {
       policy.instances.map { ($0.addresses, $0.name) } + policy.groups.map { ($0.members, $0.name) }
       + policy.prefixLists.map { ($0.addresses, $0.name) }
     for family in IPFamily.allCases {
-      named[family] = all.map { ($0.0[family], $0.1) }.filter { !$0.set.isEmpty }
+      named[family] = all.compactMap { addresses, name in
+        let set = addresses[family]
+        return set.bounds.map { Named(set: set, bounds: $0, name: name) }
+      }
     }
   }
 
@@ -105,12 +115,15 @@ public struct PacketsDescriber: Sendable {
 
   /// A few names that together are `set`, with a few ranges beside them where names leave some; nil where there are none.
   private func names(_ set: IntervalSet, _ family: IPFamily) -> String? {
+    guard let bounds = set.bounds else { return nil }
     let named = self.named[family]!
-    if let exact = named.first(where: { $0.set == set }) { return exact.name }
+    // by places: of ten thousand names few are more than looked at
+    let inside = named.indices.filter { bounds.contains(named[$0].bounds) && named[$0].set.isSubset(of: set) }
+    if let exact = inside.first(where: { named[$0].set == set }) { return named[exact].name }
     // the widest first, as long as they add something
     var open = set
     var words: [String] = []
-    for candidate in named.filter({ $0.set.isSubset(of: set) }).sorted(by: { $0.set.size > $1.set.size }) {
+    for candidate in inside.map({ named[$0] }).sorted(by: { $0.set.size > $1.set.size }) {
       let next = open.subtracting(candidate.set)
       if next == open { continue }
       words.append(candidate.name)
@@ -124,9 +137,11 @@ public struct PacketsDescriber: Sendable {
 
   /// A name of which a little is missing.
   private func almost(_ set: IntervalSet, _ family: IPFamily) -> (name: String, missing: IntervalSet)? {
-    for candidate in named[family]! where set.isSubset(of: candidate.set) {
-      let missing = candidate.set.subtracting(set)
-      if missing.intervals.count <= 2, missing.size < set.size { return (candidate.name, missing) }
+    guard let bounds = set.bounds else { return nil }
+    let named = self.named[family]!
+    for place in named.indices where named[place].bounds.contains(bounds) && set.isSubset(of: named[place].set) {
+      let missing = named[place].set.subtracting(set)
+      if missing.intervals.count <= 2, missing.size < set.size { return (named[place].name, missing) }
     }
     return nil
   }
@@ -208,7 +223,16 @@ public struct PacketsDescriber: Sendable {
   }
 }
 
+extension Interval {
+  fileprivate func contains(_ other: Interval) -> Bool { lower <= other.lower && other.upper <= upper }
+}
+
 extension IntervalSet {
+  /// From the first value to the last; nil for none.
+  fileprivate var bounds: Interval? {
+    intervals.first.map { Interval($0.lower, intervals[intervals.count - 1].upper) }
+  }
+
   /// How many values there are; those of the whole line count as one less than there are.
   fileprivate var size: UInt128 {
     intervals.reduce(0) { $0.addingReportingOverflow($1.upper - $1.lower).partialValue.addingReportingOverflow(1).partialValue }
