@@ -16,4 +16,19 @@ import Testing
     (String(repeating: "a", count: 65), "635361c48bb9eab14198e76ea8ab7f1a41685d6ad62aa9146d301d4f17eb0ae0"),
     (String(repeating: "a", count: 1_000_000), "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0"),
   ]) func isAsPublished(_ text: String, _ digest: String) { #expect(SHA256.hex(Array(text.utf8)) == digest) }
+
+  /// Whatever two texts have in common, and where they part.
+  @Test func whatBeginsAlikeIsHashedOnce() {
+    let bytes = (0..<100_000).map { UInt8(truncatingIfNeeded: $0 &* $0 >> 3) }
+    let text = HashedText(bytes)
+    for place in [0, 63, 64, 16_383, 16_384, 16_385, 50_000, 98_304, 99_999] {
+      var other = bytes
+      other[place] ^= 1
+      #expect(HashedText(other, beside: text).sha256 == SHA256.hex(other))
+      #expect(HashedText(other, beside: text).sha256 != text.sha256)
+      #expect(HashedText(Array(bytes[..<place]), beside: text).sha256 == SHA256.hex(Array(bytes[..<place])))
+      #expect(HashedText(bytes, beside: HashedText(Array(bytes[..<place]))).sha256 == text.sha256)
+    }
+    #expect(HashedText(bytes, beside: text).sha256 == text.sha256)
+  }
 }

@@ -173,7 +173,10 @@ struct Compile: ParsableCommand {
     let store = apply && !dryRun ? try StateStore(folder, waiting: waiting.wait) : nil
     var kernel = try Kernel()
     let state = early.policies.map { policies in
-      Later { NewState(text.value, folder.writeUnnamed(text.value), compilation, policies.value) }
+      Later {
+        NewState(
+          text.value, folder.writeUnnamed(text.value), compilation, policies.value, beside: early.kept.value?.text)
+      }
     }
     var flows: Later<Result<SessionsPlan, any Error>>?
     let (enforcement, report) = try Enforcement.plan(

@@ -8,13 +8,14 @@ extension NewState {
   /// - Parameters:
   ///   - text: the compilation's.
   ///   - file: the same, where it is on the disk already.
+  ///   - kept: a text with which it may have most in common.
   init(
-    _ text: [UInt8], _ file: StateFolder.UnnamedFile?, _ compilation: Compilation, _ policies: [AppliedState.PolicyFile]
+    _ text: [UInt8], _ file: StateFolder.UnnamedFile?, _ compilation: Compilation, _ policies: [AppliedState.PolicyFile],
+    beside kept: HashedText?
   ) {
-    self.text = text
+    self.text = HashedText(text, beside: kept)
     self.file = file
     self.policies = policies
-    sha256 = SHA256.hex(text)
     observes = compilation.observes
     host =
       switch compilation.enforcement {

@@ -4,7 +4,7 @@ import NftablesKernel
 /// The text of the state that is in force, as it is kept.
 struct KeptTable: Sendable {
   private let state: AppliedState
-  private let text: [UInt8]
+  let text: HashedText
   private let objects: TextObjects?
 
   /// Nil where nothing is kept, or not what was applied.
@@ -20,7 +20,7 @@ struct KeptTable: Sendable {
     }
     self.state = state
     self.text = text
-    objects = TextObjects(text)
+    objects = TextObjects(text.bytes)
   }
 
   /// The kernel's table from what is kept of it, without listing it: where no generation has come since it was read back. Nil where
@@ -42,7 +42,7 @@ struct KeptTable: Sendable {
     guard let kept = try ahead.flatMap({ $0.state.sha256 == state.sha256 ? $0 : nil }) ?? KeptTable(state, folder) else {
       return nil
     }
-    if kept.text == text { return planned }
+    if kept.text.bytes == text { return planned }
     // what can't be read so can be listed
     return try? kept.objects?.ruleset(beside: planned, text: text) { excerpt in
       try LiveTable.read(text: excerpt, table: folder.table)

@@ -52,9 +52,9 @@ struct StateStore: ~Copyable {
   // MARK: - What is kept
 
   /// The text of a state, as it was applied; nil where it is that there is no table.
-  static func text(_ state: AppliedState, _ folder: StateFolder) throws -> [UInt8]? {
+  static func text(_ state: AppliedState, _ folder: StateFolder) throws -> HashedText? {
     guard let digest = state.sha256 else { return nil }
-    guard let text = try folder.read(state.fileName), SHA256.hex(text) == digest else {
+    guard let text = try folder.read(state.fileName).map({ HashedText($0) }), text.sha256 == digest else {
       throw Refusal(
         "\(folder.path(of: state.fileName)), the ruleset of state \(state.number), is missing or damaged\n"
           + "help: go to another state with `cordon rollback --to`, or compile and apply the policy again")
@@ -138,7 +138,8 @@ struct StateStore: ~Copyable {
     var next = try indexOfLive(&kernel)
     var state = AppliedState(
       number: next.nextNumber, origin: .applied, time: Clock.now, policies: new.policies, host: new.host,
-      observes: new.observes, cordon: Cordon.version, sha256: new.sha256, isConfirmed: seconds == nil, previous: next.current)
+      observes: new.observes, cordon: Cordon.version, sha256: new.text.sha256, isConfirmed: seconds == nil,
+      previous: next.current)
     if let current = next.currentState, current.sha256 == state.sha256 {
       // the same again: where it comes from is new, and there is nothing to go back to or to confirm
       (state.number, state.previous, state.isConfirmed) = (current.number, current.previous, true)
@@ -156,7 +157,7 @@ struct StateStore: ~Copyable {
     next.undone = nil
     let folder = folder
     if try new.file.map({ try folder.link($0, as: state.fileName) }) != true {
-      try folder.write(new.text, to: state.fileName)
+      try folder.write(new.text.bytes, to: state.fileName)
     }
     try carry(&next, &kernel) { kernel, pending in
       if let pending { try Guard.start(pending, folder, within: seconds ?? 0) }
@@ -284,17 +285,16 @@ struct StateStore: ~Copyable {
         Terminal.say("note: the table is loaded whole, and not changed in phases: \(error)\n")
       }
     }
-    try kernel.apply(text)
+    try kernel.apply(text.bytes)
     return nil
   }
 }
 
 /// A ruleset that is to become a state, and where it comes from.
 struct NewState: Sendable {
-  var text: [UInt8]
+  var text: HashedText
   /// The text on the disk, where it could be written ahead.
   var file: StateFolder.UnnamedFile?
-  var sha256: String
   var policies: [AppliedState.PolicyFile]
   var host: String?
   var observes: Bool
