@@ -13,17 +13,22 @@ extension Kernel {
     var count: UInt32 = 0
     for (number, transaction) in plan.transactions.enumerated() {
       if number > 0 { cordon_wait_for_cpus() }
-      guard case .edit(var edit) = transaction else {
-        try apply(transaction.text)
-        count += 1
-        continue
-      }
-      let exact = edit.takeExactEdits()
-      if !exact.isEmpty { count += try change(exact, of: edit.added.tableName) }
-      if edit.isEmpty { continue }
-      try apply(ChangePlan.Transaction.edit(edit).text)
-      count += 1
+      count += try apply(transaction)
     }
     return count
+  }
+
+  /// The same of one of a plan's transactions: where the process may not send as much at once, elements take several of the kernel's.
+  @discardableResult
+  mutating func apply(_ transaction: ChangePlan.Transaction) throws(KernelError) -> UInt32 {
+    guard case .edit(var edit) = transaction else {
+      try apply(transaction.text)
+      return 1
+    }
+    let elements = edit.takeElementEdits()
+    let count = elements.isEmpty ? 0 : try change(elements, of: edit.added.tableName)
+    if edit.isEmpty { return count }
+    try apply(ChangePlan.Transaction.edit(edit).text)
+    return count + 1
   }
 }

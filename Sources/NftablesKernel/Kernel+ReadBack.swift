@@ -15,7 +15,7 @@ extension Kernel {
   ///     elements there are, where the kernel says so, as it does since 6.16.
   /// - Returns: false also where something isn't like that only because it can't be told so: a listing of the table can tell.
   public borrowing func holds(
-    _ touched: Set<ObjectName>, of planned: Ruleset, after edits: [ChangePlan.ExactEdit] = []
+    _ touched: Set<ObjectName>, of planned: Ruleset, after edits: [ChangePlan.ElementEdit] = []
   ) throws(KernelError) -> Bool {
     let table = planned.tableName
     let operation = "read back table inet \(table)"
@@ -26,7 +26,10 @@ extension Kernel {
     }
     var touched = touched
     for edit in edits {
-      guard let count = counts[edit.set] ?? nil, edit.removed.count + edit.added.count <= Kernel.mostAskedFor else { continue }
+      // an answer about one address of an interval says nothing of its others
+      guard !edit.isInterval, let count = counts[edit.set] ?? nil,
+        edit.removed.count + edit.added.count <= Kernel.mostAskedFor
+      else { continue }
       guard try holds(edit, count, of: planned, operation) else { return false }
       touched.remove(.set(edit.set))
     }
@@ -88,7 +91,7 @@ extension Kernel {
 
   /// The same of what was edited alone: nothing else is asked for.
   private borrowing func counts(
-    of edits: [ChangePlan.ExactEdit], _ table: String, _ operation: String
+    of edits: [ChangePlan.ElementEdit], _ table: String, _ operation: String
   ) throws(KernelError) -> [String: Int?]? {
     var counts: [String: Int?] = [:]
     for edit in edits where counts[edit.set] == nil {
@@ -105,7 +108,7 @@ extension Kernel {
 
   /// Whether a set or map has as many elements as planned, and those among them that were edited are so.
   private borrowing func holds(
-    _ edit: ChangePlan.ExactEdit, _ count: Int, of planned: Ruleset, _ operation: String
+    _ edit: ChangePlan.ElementEdit, _ count: Int, of planned: Ruleset, _ operation: String
   ) throws(KernelError) -> Bool {
     let map = planned.maps.first { $0.name == edit.set }
     let keys = map?.elements.keys ?? planned.sets.first { $0.name == edit.set }?.elements

@@ -14,6 +14,11 @@ struct KernelElements {
   private var starts: [(at: UInt128, verdict: Verdict)] = []
   private var ends: [UInt128] = []
 
+  /// NFT_SET_ELEM_INTERVAL_END.
+  static let intervalEnd: UInt8 = 1
+  /// By one flag of its own, in an attribute of its own, nft remembers that an interval goes on to the end of the values.
+  static let goesOn: [UInt8] = [1, 4, 1, 0, 0, 0]
+
   /// - Parameter widths: how many bytes each field has.
   init(widths: [Int], isInterval: Bool) {
     self.widths = widths
@@ -35,12 +40,12 @@ struct KernelElements {
       case 2:  // NFTA_SET_ELEM_DATA
         guard let read = KernelElements.verdict(NetlinkAttributes(value).nested(2)) else { return false }  // NFTA_DATA_VERDICT
         verdict = read
-      case 6:  // NFTA_SET_ELEM_USERDATA: by one flag of its own nft remembers that an interval goes on to the end of the values
-        guard value.elementsEqual([1, 4, 1, 0, 0, 0]) else { return false }
+      case 6:  // NFTA_SET_ELEM_USERDATA
+        guard value.elementsEqual(KernelElements.goesOn) else { return false }
       default: return false  // a timeout, a counter
       }
     }
-    let endsHere = flags == 1  // NFT_SET_ELEM_INTERVAL_END
+    let endsHere = flags == UInt64(KernelElements.intervalEnd)
     guard let lower, flags == 0 || endsHere else { return false }
     if isInterval && widths.count == 1 {
       if endsHere { ends.append(lower[0]) } else { starts.append((lower[0], verdict)) }

@@ -185,7 +185,7 @@ struct NetfilterSocket: ~Copyable {
   /// Makes changes of objects of family `inet`, in one transaction if the socket's send buffer can be made to hold it.
   ///
   /// - Parameters:
-  ///   - changes: in order; those of one array are made in one transaction in any case, and have less than 200 KB together.
+  ///   - changes: in order; those of one array are made in one transaction in any case.
   ///   - most: how many bytes a transaction may have at most, if the buffer would hold more: for tests of smaller ones.
   /// - Returns: how many transactions it took.
   /// - Throws: `KernelError` where the kernel doesn't take a transaction: then nothing of that one is changed.

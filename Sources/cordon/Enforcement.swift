@@ -72,7 +72,7 @@ struct Enforcement {
       ($0.all + $1.rules.count, $0.touched + (touched.contains(.chain($1.name)) ? $1.rules.count : 0))
     }
     // what can't be read back so can be listed
-    return rules.touched * 3 <= rules.all && (try? kernel.holds(touched, of: planned, after: plan.exactEdits)) == true
+    return rules.touched * 3 <= rules.all && (try? kernel.holds(touched, of: planned, after: plan.elementEdits)) == true
   }
 
   /// A plan is for the table that it was made for.

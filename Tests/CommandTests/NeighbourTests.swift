@@ -19,7 +19,7 @@ import Testing
     }.joined()
   }
 
-  /// A change in phases, members that come and go, and nothing; each with the transactions that it takes.
+  /// A change in phases, members and prefixes of a list that come and go, and nothing; each with the transactions that it takes.
   private static let steps = [
     ("old", "made in one transaction"), ("new", "6 transactions: add, switch, delete, add, switch, delete"),
     ("old", "6 transactions"), ("few", "transactions"), ("many", ": elements"), ("few", ": elements"), ("few", "no difference"),
@@ -29,8 +29,10 @@ import Testing
   private static func times(_ world: StateTests.World) throws -> [Double] {
     func policy(_ count: Int) -> String {
       """
+      prefix-lists:
+        office: [\((1...count + 3).map { "203.0.113.\($0 * 4)/31" }.joined(separator: ", "))]
       groups:
-        web: { ingress: [{ allow: http, from: any }] }
+        web: { ingress: [{ allow: http, from: any }, { allow: ssh, from: office }] }
         db: { type: advanced, ingress: [{ allow: mysql, from: web }] }
       instances:
         db-1: { addresses: 172.16.2.1, groups: db }

@@ -1,9 +1,10 @@
 import Glibc
 import Nftables
-import NftablesKernel
 import PacketSpace
 import TestSupport
 import Testing
+
+@testable import NftablesKernel
 
 /// Plans carried out by a kernel.
 @Suite(.requireNamespaces, .serialized) struct ApplyTests {
@@ -293,7 +294,7 @@ import Testing
         var model = try #require(try Self.live(&kernel))
         let plan = ChangePlan(live: model, planned: changes.compiled.ruleset)
         for transaction in plan.transactions.prefix(Int.random(in: 0...plan.transactions.count, using: &generator)) {
-          try kernel.apply(transaction.text)
+          try kernel.apply(transaction)
           model = transaction.applied(to: model)
           let rest = RulesetDifference.compare(live: try Self.live(&kernel), planned: model)
           #expect(rest.isEmpty, "\(generator) step \(step)\n\(rest.text())")

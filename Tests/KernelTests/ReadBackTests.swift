@@ -138,12 +138,12 @@ import Testing
       let (live, planned) = (try policy(before), try policy(after))
       try kernel.apply(ChangePlan(live: nil, planned: live))
       let plan = ChangePlan(live: live, planned: planned)
-      #expect(Set(plan.exactEdits.map { ObjectName.set($0.set) }) == plan.touched && !plan.touched.isEmpty, "\(plan.touched)")
+      #expect(Set(plan.elementEdits.map { ObjectName.set($0.set) }) == plan.touched && !plan.touched.isEmpty, "\(plan.touched)")
       try kernel.apply(plan)
-      #expect(try kernel.holds(plan.touched, of: planned, after: plan.exactEdits))
+      #expect(try kernel.holds(plan.touched, of: planned, after: plan.elementEdits))
       let done = try Shell.run(["nft", change])
       #expect(done.status == 0, "\(done.stderr)")
-      #expect(try kernel.holds(plan.touched, of: planned, after: plan.exactEdits) == isUnseen)
+      #expect(try kernel.holds(plan.touched, of: planned, after: plan.elementEdits) == isUnseen)
       #expect(try !kernel.holds(plan.touched, of: planned))
     }
   }

@@ -174,9 +174,9 @@ import Testing
     }
   }
 
-  @Test func exactEdits() {
+  @Test func elementEdits() {
     func keys(_ values: UInt128...) -> Elements { Elements(stride: 1, values.map { Interval($0) }) }
-    let ranges = Elements(stride: 1, [Interval(1, 9)])
+    let ranges = Elements(stride: 1, [Interval(1, 9), Interval(20), Interval(0xC000_0000, 0xFFFF_FFFF)])
     var edit = ChangePlan.Edit(.elements, table: "t")
     edit.removed = [
       .init(set: "map", types: [.ipv4Address], isInterval: false, keys: keys(1, 2, 3)),
@@ -189,18 +189,26 @@ import Testing
     coming.append(Interval(2), verdict: .jump("web"))
     edit.added.maps = [VerdictMap("map", types: [.ipv4Address], isInterval: false, elements: coming)]
     edit.added.sets = [NamedSet("ports", types: [.inetService], isInterval: false, elements: keys(80))]
-    let taken = edit.takeExactEdits()
-    #expect(taken.map(\.set) == ["map", "set"] && taken[1].removed.map(\.key) == [Array(repeating: 0, count: 15) + [4]])
-    #expect(edit.removed.map(\.set) == ["ranges", "ports"] && edit.added.maps.isEmpty && edit.added.sets.count == 1)
-    #expect(edit.takeExactEdits().isEmpty)
+    let taken = edit.takeElementEdits()
+    #expect(taken.map(\.set) == ["map", "ranges", "set"])
+    #expect(taken[2].removed.map(\.key) == [Array(repeating: 0, count: 15) + [4]])
+    #expect(edit.removed.map(\.set) == ["ports"] && edit.added.maps.isEmpty && edit.added.sets.count == 1)
+    #expect(edit.takeElementEdits().isEmpty)
     // what comes again with another verdict goes and comes in one part
     let parts = taken[0].parts(of: 1)
     #expect(parts.map { $0.removed.map(\.key) } == [[[0, 0, 0, 2]], [[0, 0, 0, 1]], [[0, 0, 0, 3]]])
     #expect(parts.map { $0.added.map(\.key) } == [[[0, 0, 0, 2]], [[0, 0, 0, 7]], []])
     #expect(parts[0].added[0].verdict == .jump("web"))
+    // an interval ends in front of an address, if not with the addresses
+    #expect(taken[1].isInterval && taken[1].removed.map(\.key) == [[0, 0, 0, 1], [0, 0, 0, 20], [192, 0, 0, 0]])
+    #expect(taken[1].removed.map(\.end) == [[0, 0, 0, 10], [0, 0, 0, 21], nil])
+    // and what goes makes room for what comes
+    var both = taken[1]
+    both.added = both.removed
+    #expect(both.parts(of: 2).map { [$0.removed.count, $0.added.count] } == [[2, 0], [1, 0], [0, 2], [0, 1]])
     // a set that is made anew isn't edited
     var making = ChangePlan.Edit(.add, table: "t")
     making.added.sets = [NamedSet("set", types: [.ipv6Address], isInterval: false, elements: keys(5))]
-    #expect(making.takeExactEdits().isEmpty && making.added.sets.count == 1)
+    #expect(making.takeElementEdits().isEmpty && making.added.sets.count == 1)
   }
 }
