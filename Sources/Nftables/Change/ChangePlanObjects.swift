@@ -84,16 +84,15 @@ extension VerdictMap {
 extension Ruleset {
   /// The objects that a packet can come to, base chains first among them.
   var reachable: Set<ObjectName> {
-    let chains = Dictionary(self.chains.map { ($0.name, $0) }) { first, _ in first }
-    let maps = Dictionary(self.maps.map { ($0.name, $0) }) { first, _ in first }
+    let index = RulesetIndex(self)
     var result: Set<ObjectName> = []
     var open: [ObjectName] = []
     func reach(_ name: ObjectName) { if result.insert(name).inserted { open.append(name) } }
     for chain in self.chains where chain.base != nil { reach(.chain(chain.name)) }
     while let name = open.popLast() {
       switch name {
-      case .chain(let name): for rule in chains[name]?.rules ?? [] { rule.forEachReference(reach) }
-      case .set(let name): for verdict in maps[name]?.elements.verdicts ?? [] { verdict.target.map(reach) }
+      case .chain(let name): for rule in index.chain(name)?.rules ?? [] { rule.forEachReference(reach) }
+      case .set(let name): for verdict in index.maps[name]?.elements.verdicts ?? [] { verdict.target.map(reach) }
       case .limit: break
       }
     }

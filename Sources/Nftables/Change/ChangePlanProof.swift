@@ -31,8 +31,8 @@ struct ElementProof {
     self.before = before
     self.planned = planned
     reach = ChainReach(to: Set(changes.filter { !$0.isMap }.map(\.name)), in: before)
-    live = PossibleOutcomes([before])
-    final = PossibleOutcomes([planned])
+    live = PossibleOutcomes([RulesetIndex(before)])
+    final = PossibleOutcomes([RulesetIndex(planned)])
   }
 
   /// The edits in stages, each of which is a transaction; nil where there is no order that can be proved.
@@ -67,7 +67,7 @@ struct ElementProof {
     var state = before
     for stage in stages {
       let next = ChangePlan.Edit(stage, table: planned.tableName).applied(to: state)
-      var possible = PossibleOutcomes([state, next], chainsOf: live)
+      var possible = PossibleOutcomes([state, next].map { RulesetIndex($0, chainsOf: live.tables[0]) })
       for hook in Hook.allCases {
         let chains = [state, planned].map { $0.chains.filter { $0.base?.hook == hook } }
         if chains[0].isEmpty && chains[1].isEmpty { continue }
@@ -235,23 +235,16 @@ private struct PossibleOutcomes {
   static let returns = 4
   static let unknown = 8
 
-  private let chains: [String: Chain]
-  private let sets: [[String: Elements]]
-  private let maps: [[String: VerdictElements]]
+  let tables: [RulesetIndex]
   private var known: [String: Diagram] = [:]
 
-  /// - Parameter other: outcomes of tables with the same chains.
-  init(_ tables: [Ruleset], chainsOf other: PossibleOutcomes? = nil) {
-    chains = other?.chains ?? Dictionary(tables[0].chains.map { ($0.name, $0) }) { first, _ in first }
-    sets = tables.map { table in Dictionary(table.sets.map { ($0.name, $0.elements) }) { first, _ in first } }
-    maps = tables.map { table in Dictionary(table.maps.map { ($0.name, $0.elements) }) { first, _ in first } }
-  }
+  init(_ tables: [RulesetIndex]) { self.tables = tables }
 
   /// - Parameter found: what the base chain's own maps find, in each way that they may.
   mutating func baseChain(
     _ name: String, _ found: [[String: Verdict?]], _ store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    guard let chain = chains[name] else { return .leaf(PossibleOutcomes.unknown) }
+    guard let chain = tables[0].chain(name) else { return .leaf(PossibleOutcomes.unknown) }
     var result = Diagram.leaf(PossibleOutcomes.returns)
     for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, found, &store) }
     let policy = chain.base?.policy == .drop ? PossibleOutcomes.drop : PossibleOutcomes.accept
@@ -262,7 +255,7 @@ private struct PossibleOutcomes {
     if let diagram = known[name] { return diagram }
     // a loop, which no kernel takes, ends here
     known[name] = .leaf(PossibleOutcomes.unknown)
-    guard let chain = chains[name] else { return .leaf(PossibleOutcomes.unknown) }
+    guard let chain = tables[0].chain(name) else { return .leaf(PossibleOutcomes.unknown) }
     var result = Diagram.leaf(PossibleOutcomes.returns)
     for rule in chain.rules.reversed() { result = try self.rule(rule, then: result, [], &store) }
     known[name] = result
@@ -359,14 +352,15 @@ private struct PossibleOutcomes {
     switch match.operand {
     case .value(let value): return [Elements([value])]
     case .anonymous(let elements): return [elements]
-    case .named(let name): return distinct(sets.map { $0[name] ?? Elements(stride: match.key.fields.count) })
+    case .named(let name): return distinct(tables.map { $0.sets[name]?.elements ?? Elements(stride: match.key.fields.count) })
     }
   }
 
   private func alternatives(_ lookup: VerdictLookup) -> [VerdictElements] {
     switch lookup.source {
     case .anonymous(let elements): return [elements]
-    case .named(let name): return distinct(maps.map { $0[name] ?? VerdictElements(stride: lookup.key.fields.count) })
+    case .named(let name):
+      return distinct(tables.map { $0.maps[name]?.elements ?? VerdictElements(stride: lookup.key.fields.count) })
     }
   }
 

@@ -7,9 +7,9 @@ struct Sameness {
   private var known: [String: Bool] = [:]
   private var knownSets: [String: Bool] = [:]
 
-  init(_ live: Ruleset, _ planned: Ruleset) {
-    self.live = RulesetIndex(live)
-    self.planned = RulesetIndex(planned)
+  init(_ live: RulesetIndex, _ planned: RulesetIndex) {
+    self.live = live
+    self.planned = planned
   }
 
   /// Whether two chains of one name do the same, whatever the base chains' maps hold.
@@ -24,7 +24,7 @@ struct Sameness {
   }
 
   private mutating func compare(_ name: String) -> Bool {
-    guard let a = live.chains[name], let b = planned.chains[name], a.rules.count == b.rules.count else { return false }
+    guard let a = live.chain(name), let b = planned.chain(name), a.rules.count == b.rules.count else { return false }
     for (x, y) in zip(a.rules, b.rules) {
       if x.expressions != y.expressions { return false }
       for expression in x.expressions {
@@ -90,17 +90,4 @@ extension VerdictElements {
 private struct VerdictElement: Equatable {
   var key: [Interval]
   var verdict: Verdict
-}
-
-/// A ruleset's objects by name.
-private struct RulesetIndex {
-  let chains: [String: Chain]
-  let sets: [String: NamedSet]
-  let maps: [String: VerdictMap]
-
-  init(_ ruleset: Ruleset) {
-    chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
-    sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
-    maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
-  }
 }

@@ -15,9 +15,10 @@ public struct TrafficComparison: Sendable {
   private init(live: Ruleset, planned: Ruleset) {
     self.live = live
     self.planned = planned
-    sides = Sides(live: RulesetDiagrams(live), planned: RulesetDiagrams(planned))
+    let (old, new) = (RulesetIndex(live), RulesetIndex(planned))
+    sides = Sides(live: RulesetDiagrams(old), planned: RulesetDiagrams(new))
     store = DiagramStore()
-    sameness = Sameness(live, planned)
+    sameness = Sameness(old, new)
   }
 
   /// - Parameter limit: how many boxes of a kind are looked for at a hook before the rest of them is left: what opens is found

@@ -79,16 +79,14 @@ extension [WayCosts] {
 /// Walks the chains of a ruleset, each once.
 private struct CostWalk {
   private let translator: RuleTranslator
-  private let chains: [String: Chain]
+  private let index: RulesetIndex
   /// For each map and shape what its elements lead to, and how many to each.
   private let maps: [String: [[(Verdict, Int)]]]
-  private let elements: [String: VerdictElements]
   private var known: [String: [WayCosts]] = [:]
 
   init(_ ruleset: Ruleset) {
     translator = RuleTranslator(ruleset)
-    chains = Dictionary(ruleset.chains.map { ($0.name, $0) }) { first, _ in first }
-    elements = Dictionary(ruleset.maps.map { ($0.name, $0.elements) }) { first, _ in first }
+    index = RulesetIndex(ruleset)
     var keys: [String: Key] = [:]
     for chain in ruleset.chains {
       for rule in chain.rules {
@@ -140,7 +138,7 @@ private struct CostWalk {
         case .lookup(let lookup):
           switch lookup.source {
           case .anonymous(let elements): elements.verdicts.forEach(add)
-          case .named(let name): elements[name]?.verdicts.forEach(add)
+          case .named(let name): index.maps[name]?.elements.verdicts.forEach(add)
           }
         case .match, .namedLimit, .limit, .log, .counter, .unknown: break
         }
@@ -155,7 +153,7 @@ private struct CostWalk {
     var result = [WayCosts](repeating: WayCosts(), count: PacketShape.all.count)
     // a chain that isn't there, or one that is being walked: neither loads
     known[name] = result
-    guard let chain = chains[name] else { return result }
+    guard let chain = index.chain(name) else { return result }
     for rule in chain.rules.reversed() {
       let instructions = translator.instructions(rule)
       let outcomes = self.outcomes(rule)

@@ -14,11 +14,7 @@ public struct RulesetDiagrams: Sendable {
     case other
   }
 
-  private let chains: [Chain]
-  /// Where the chain of a name stands.
-  private let places: [String: Int]
-  private let sets: [String: NamedSet]
-  private let maps: [String: VerdictMap]
+  private let ruleset: RulesetIndex
   /// What chains are taken to do.
   private var assumed: [String: Diagram] = [:]
   /// What chains do, as far as they have been walked.
@@ -26,12 +22,11 @@ public struct RulesetDiagrams: Sendable {
   /// What is known of the packets that are asked about: their addresses at one end.
   private var given: (axis: PacketAxis, addresses: [IPFamily: IntervalSet])?
 
-  public init(_ ruleset: Ruleset) {
-    chains = ruleset.chains
-    places = Dictionary(ruleset.chains.enumerated().map { ($1.name, $0) }) { first, _ in first }
-    known = Array(repeating: nil, count: chains.count)
-    sets = Dictionary(ruleset.sets.map { ($0.name, $0) }) { first, _ in first }
-    maps = Dictionary(ruleset.maps.map { ($0.name, $0) }) { first, _ in first }
+  public init(_ ruleset: Ruleset) { self.init(RulesetIndex(ruleset)) }
+
+  init(_ ruleset: RulesetIndex) {
+    self.ruleset = ruleset
+    known = Array(repeating: nil, count: ruleset.chains.count)
   }
 
   /// The same ruleset, asked about packets with some addresses at one end only: the diagrams are right for these, and say nothing of
@@ -40,7 +35,7 @@ public struct RulesetDiagrams: Sendable {
     var result = self
     result.given = (axis, addresses)
     result.assumed = [:]
-    result.known = Array(repeating: nil, count: chains.count)
+    result.known = Array(repeating: nil, count: known.count)
     return result
   }
 
@@ -50,11 +45,11 @@ public struct RulesetDiagrams: Sendable {
   /// What comes of a packet that enters the chain of this name. A chain that isn't there is `unknown` for every packet.
   public mutating func chain(_ name: String, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram {
     if let diagram = assumed[name] { return diagram }
-    guard let place = places[name] else { return .leaf(Outcome.unknown.rawValue) }
+    guard let place = ruleset.place(ofChain: name) else { return .leaf(Outcome.unknown.rawValue) }
     if let diagram = known[place] { return diagram }
     // a ruleset that was read may have a loop, which the kernel would have refused: it ends here
     known[place] = .leaf(Outcome.unknown.rawValue)
-    let result = try walk(chains[place].rules, for: PacketBox(), in: &store)
+    let result = try walk(ruleset.chains[place].rules, for: PacketBox(), in: &store)
     known[place] = result
     return result
   }
@@ -68,9 +63,9 @@ public struct RulesetDiagrams: Sendable {
   public mutating func baseChain(
     _ name: String, found: [String: Verdict?] = [:], of box: PacketBox = PacketBox(), in store: inout DiagramStore
   ) throws(DiagramBudgetExceeded) -> Diagram {
-    guard let place = places[name] else { return .leaf(Outcome.unknown.rawValue) }
-    let policy: Outcome = chains[place].base?.policy == .drop ? .drop : .accept
-    let result = try walk(chains[place].rules, for: box, found, in: &store)
+    guard let place = ruleset.place(ofChain: name) else { return .leaf(Outcome.unknown.rawValue) }
+    let policy: Outcome = ruleset.chains[place].base?.policy == .drop ? .drop : .accept
+    let result = try walk(ruleset.chains[place].rules, for: box, found, in: &store)
     return try store.replace(Outcome.returns.rawValue, in: result, by: .leaf(policy.rawValue))
   }
 
@@ -157,7 +152,7 @@ public struct RulesetDiagrams: Sendable {
     switch lookup.source {
     case .anonymous(let own): elements = own
     case .named(let name):
-      guard let map = maps[name], map.unknown.isEmpty else {
+      guard let map = ruleset.maps[name], map.unknown.isEmpty else {
         return try overlay(boxes, .leaf(Outcome.unknown.rawValue), on: rest, in: &store)
       }
       elements = map.elements
@@ -230,7 +225,7 @@ public struct RulesetDiagrams: Sendable {
   private func linkPairs(_ match: Match, in store: inout DiagramStore) throws(DiagramBudgetExceeded) -> Diagram? {
     guard case .concatenation(let fields) = match.key, fields.count == 2, let linkAt = fields.firstIndex(of: .inputInterface),
       !match.isNegated, let (axis, family) = fields[1 - linkAt].addressAxis, case .named(let name) = match.operand,
-      let set = sets[name],
+      let set = ruleset.sets[name],
       set.elements.count > 16
     else { return nil }
     var addresses: [Interval: [Interval]] = [:]
@@ -261,7 +256,7 @@ public struct RulesetDiagrams: Sendable {
       switch match.operand {
       case .value(let interval): IntervalSet(interval)
       case .anonymous(let own): IntervalSet(own.intervals)
-      case .named(let name): IntervalSet(sets[name]?.elements.intervals ?? [])
+      case .named(let name): IntervalSet(ruleset.sets[name]?.elements.intervals ?? [])
       }
     if let given, let (axis, family) = field.addressAxis, axis == given.axis {
       // among packets that all have one of these addresses
@@ -285,7 +280,7 @@ public struct RulesetDiagrams: Sendable {
     switch operand {
     case .value(let interval): PacketBox.matching(key, Elements([interval]), isNegated: isNegated)
     case .anonymous(let own): PacketBox.matching(key, own, isNegated: isNegated)
-    case .named(let name): PacketBox.matching(key, sets[name]?.elements ?? Elements(), isNegated: isNegated)
+    case .named(let name): PacketBox.matching(key, ruleset.sets[name]?.elements ?? Elements(), isNegated: isNegated)
     }
   }
 }
