@@ -52,7 +52,7 @@ import Testing
   }
 
   /// While elements are edited in place a packet may find any of the sets and maps changed and any not yet.
-  @Test(arguments: 0..<4) func elementsInAnyOrder(_ number: UInt64) throws {
+  @Test(arguments: [0, 1, 2, 3, 47]) func elementsInAnyOrder(_ number: UInt64) throws {
     var generator = SeededGenerator(seed: 44_000 + number)
     var features = RandomPolicy.Features()
     features.links = false
@@ -77,7 +77,9 @@ import Testing
             part.added.sets.removeAll { !some.contains($0.name) }
             part.added.maps.removeAll { !some.contains($0.name) }
             let torn = ChangePlan.Transaction.edit(part).applied(to: state)
-            for (index, decision) in Self.decisions(torn, packets).enumerated() {
+            for (index, decision) in Self.decisions(torn, packets).enumerated()
+            // nobody sends to their own address by way of others
+            where packets[index].source != packets[index].destination {
               #expect(
                 decision == first[index] || decision == last[index], "\(generator) step \(step) \(some) \(packets[index])")
             }
@@ -157,6 +159,27 @@ import Testing
 
         """
       ])
+  }
+
+  /// In a large table the members of a group that nobody names stand in its rules. An address that joins is added first, then they
+  /// switch: with the rules as they were it is in nobody's way but for its own group.
+  @Test func anAddressJoinsRules() throws {
+    func policy(_ members: Int) -> String {
+      var text = "groups:\n"
+      for i in 0..<60 {
+        text += "  web-\(i):\n    ingress:\n      - { deny: mysql, from: 10.0.0.0/8 }\n"
+        for port in 1..<20 { text += "      - { allow: tcp/\(port + i), from: 192.0.2.\(port) }\n" }
+      }
+      text += "instances:\n"
+      for i in 0..<60 {
+        for j in 0..<(i == 7 ? members : 2) { text += "  web-\(i)-\(j): { addresses: 10.0.\(i).\(j * 2), groups: web-\(i) }\n" }
+      }
+      return text
+    }
+    let (few, many) = (try CompiledPolicy(policy(2)).ruleset, try CompiledPolicy(policy(3)).ruleset)
+    #expect(!few.sets.contains { $0.name == "group-ipv4/web-7" })
+    #expect(ChangePlan(live: few, planned: many).transactions.map(\.name) == ["elements", "switch"])
+    #expect(ChangePlan(live: many, planned: few).transactions.map(\.name) == ["elements", "switch"])
   }
 
   /// Where the group's egress denies what another group lets in from it, the maps come first: with the set first, the address would

@@ -1,19 +1,19 @@
 import PacketSpace
 
-/// The chains that look up an end's address in some sets, themselves or by a chain that they lead to.
+/// The chains that look up an end's address in some sets or are some chains, themselves or by a chain that they lead to.
 struct ChainReach {
   private let chains: Set<String>
   private var leading: (source: Set<String>, destination: Set<String>) = ([], [])
 
   /// A base chain's own maps of addresses are left aside: which way they send a packet is for the caller to say. Any other map, which
   /// is none that Cordon makes, counts as such a set, and so does a concatenation.
-  init(to sets: Set<String>, in ruleset: Ruleset) {
+  init(to sets: Set<String>, or named: Set<String> = [], in ruleset: Ruleset) {
     chains = Set(ruleset.chains.map(\.name))
     let addressMaps = Set(ruleset.maps.filter { $0.types == [.ipv4Address] || $0.types == [.ipv6Address] }.map(\.name))
     var callers: [String: [String]] = [:]
     var open: (source: [String], destination: [String]) = ([], [])
     for chain in ruleset.chains {
-      var speaks = (source: false, destination: false)
+      var speaks = (source: named.contains(chain.name), destination: named.contains(chain.name))
       for rule in chain.rules {
         for expression in rule.expressions {
           var end: PacketAxis?

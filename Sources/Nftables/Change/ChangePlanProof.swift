@@ -47,23 +47,28 @@ struct ElementProof {
     let sets = changes.filter { !$0.isMap }
     let orders = maps.isEmpty || sets.isEmpty ? [[changes]] : [[changes], [maps, sets], [sets, maps]]
     let proof = ElementProof(changes, before, planned)
-    let leadsToPlan = proof.leadsToPlan
+    let switched = proof.switched
     return orders.first { order in
       var proof = proof
-      return (try? proof.holds(order, leadsToPlan)) == true
+      return (try? proof.holds(order, switched)) == true
     }
   }
 
-  /// Whether nothing but the edits makes the planned table of the one before. Where more changes than these elements, every lookup
-  /// that changes counts.
-  private var leadsToPlan: Bool {
+  /// The chains whose rules are all that makes the planned table of the one before, beside the edits. Where more changes than that,
+  /// nil: then every lookup that changes counts.
+  private var switched: SwitchedChains? {
     let after = ChangePlan.Edit(changes, table: planned.tableName).applied(to: before)
     let difference = RulesetDifference.compare(live: after, planned: planned)
-    return difference.limits.isEmpty && difference.chains.allSatisfy { $0.presence == .removed }
-      && difference.sets.allSatisfy { $0.presence == .removed }
+    let chains = difference.chains.filter { $0.presence != .removed }
+    guard difference.limits.isEmpty, difference.sets.allSatisfy({ $0.presence == .removed }),
+      chains.allSatisfy({ $0.presence == .changed && live.tables[0].chain($0.name)?.base == nil })
+    else { return nil }
+    return try? SwitchedChains(chains.map(\.name), from: before, to: planned)
   }
 
-  private mutating func holds(_ stages: [[ElementChange]], _ leadsToPlan: Bool) throws(DiagramBudgetExceeded) -> Bool {
+  private mutating func holds(
+    _ stages: [[ElementChange]], _ switched: SwitchedChains?
+  ) throws(DiagramBudgetExceeded) -> Bool {
     var state = before
     for stage in stages {
       let next = ChangePlan.Edit(stage, table: planned.tableName).applied(to: state)
@@ -74,7 +79,7 @@ struct ElementProof {
         guard chains[0].count == 1, chains[1].count == 1 else { return false }
         guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
         let base = chains[0][0].name
-        var isRight = leadsToPlan ? try holds(stage, state, next, &possible, base, reach) : nil
+        var isRight = switched == nil ? nil : try holds(stage, state, next, &possible, base, switched)
         if isRight == nil { isRight = try holds(stage, state, next, &possible, base, nil) }
         if isRight != true { return false }
       }
@@ -85,12 +90,12 @@ struct ElementProof {
 
   /// Whether a stage holds for the packets of one base chain.
   ///
-  /// - Parameter reach: which chains look up an end in sets that change in any stage, where nothing but the stages makes the planned
-  ///   table of the one before; else nil.
-  /// - Returns: nil where that can't be said with `reach`, and may be without.
+  /// - Parameter switched: the chains whose rules are all that makes the planned table of the one before, beside the stages; nil not
+  ///   to make use of that.
+  /// - Returns: nil where that can't be said with them, and may be without.
   private mutating func holds(
     _ stage: [ElementChange], _ old: Ruleset, _ new: Ruleset, _ possible: inout PossibleOutcomes, _ base: String,
-    _ reach: ChainReach?
+    _ switched: SwitchedChains?
   ) throws(DiagramBudgetExceeded) -> Bool? {
     var pairs = 0
     for family in IPFamily.allCases {
@@ -101,8 +106,11 @@ struct ElementProof {
       let edited = IntervalSet(changes.filter(isOfFamily).flatMap(\.changedKeys.intervals))
       let tables = [before, old, new, planned]
       // where some chains only look the other end up in a changed set, addresses that lead to others need no class of their own
-      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, reach)
-      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, reach)
+      let matters = switched.map { switched in
+        { [reach] (verdict: Verdict, axis: PacketAxis) in reach.leads(verdict, by: axis) || switched.areBehind(verdict) }
+      }
+      let sources = ElementProof.classes(tables, base, .source, family, changed, edited, matters)
+      let destinations = ElementProof.classes(tables, base, .destination, family, changed, edited, matters)
       for source in sources {
         for destination in destinations where source.isChanged || destination.isChanged {
           // nobody sends to their own address by way of a gateway, and the language leaves such flows aside, too
@@ -110,17 +118,20 @@ struct ElementProof {
           pairs += 1
           if pairs > ElementProof.mostPairs { return false }
           let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
-          // where one lookup at most can find two things, and what is found is all that differs, a packet is judged by the live
-          // table or by the planned one
-          if let reach, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
+          // where one lookup at most can find two things, and what it may lead to is the same in all tables, a packet is judged by
+          // the live table or by the planned one
+          if let switched, found[1] == found[0] || found[1] == found[3], found[2] == found[0] || found[2] == found[3] {
             let differing = found[1].keys.filter { found[1][$0]! != found[2][$0] }
             let targets = found.flatMap { $0.values.compactMap { $0 } }
             let meetsSets = [(source, PacketAxis.source), (destination, .destination)].contains { end, axis in
               end.isEdited && (reach.leads(base, by: axis) || targets.contains { reach.leads($0, by: axis) })
             }
-            if differing.count <= 1, !meetsSets { continue }
+            let isSwitched =
+              switched.decideOtherwise(source.values, destination.values, family)
+              && (targets + [.jump(base)]).contains { switched.areBehind($0) }
+            if differing.count <= 1, !meetsSets, !isSwitched { continue }
           }
-          if reach != nil, source.isRest || destination.isRest { return nil }
+          if switched != nil, source.isRest || destination.isRest { return nil }
           let a = try live.baseChain(base, [found[0]], &store)
           let b = try possible.baseChain(base, [found[1], found[2]], &store)
           let c = try final.baseChain(base, [found[3]], &store)
@@ -154,7 +165,7 @@ struct ElementProof {
 
   private static func classes(
     _ tables: [Ruleset], _ base: String, _ axis: PacketAxis, _ family: IPFamily, _ changes: [ElementChange],
-    _ edited: IntervalSet, _ reach: ChainReach?
+    _ edited: IntervalSet, _ matters: ((Verdict, PacketAxis) -> Bool)?
   ) -> [Class] {
     let other = axis == .source ? PacketAxis.destination : .source
     var labelled: [(interval: Interval, label: Int32)] = changes.flatMap { $0.changedKeys.intervals.map { ($0, 0) } }
@@ -170,13 +181,13 @@ struct ElementProof {
         if map.types != [family == .ipv4 ? .ipv4Address : .ipv6Address] { continue }
         let keys = map.elements.keys.intervals
         if chosen[map.name]?.elements != map.elements {
-          var last: (verdict: Verdict, leads: Bool)?
+          var last: (verdict: Verdict, matters: Bool)?
           let places = map.elements.verdicts.indices.filter { place in
-            guard let reach else { return true }
+            guard let matters else { return true }
             // neighbours mostly have one verdict
             let verdict = map.elements.verdicts[place]
-            if last?.verdict != verdict { last = (verdict, reach.leads(verdict, by: other)) }
-            return last!.leads || edited.overlaps(keys[place])
+            if last?.verdict != verdict { last = (verdict, matters(verdict, other)) }
+            return last!.matters || edited.overlaps(keys[place])
           }
           chosen[map.name] = (map.elements, places)
         }
@@ -224,6 +235,47 @@ extension Chain {
       if case .named(let name) = lookup.source, !names.insert(name).inserted { return false }
     }
     return true
+  }
+}
+
+/// Chains whose rules a plan switches behind the edits.
+private struct SwitchedChains {
+  /// What leads to them; nil for none.
+  private let reach: ChainReach?
+  /// The packets for which each of them decides otherwise then have these ends.
+  private var ends: [(family: IPFamily, sources: IntervalSet, destinations: IntervalSet)] = []
+
+  /// - Parameter names: of chains of both tables.
+  init(_ names: [String], from before: Ruleset, to planned: Ruleset) throws(DiagramBudgetExceeded) {
+    if names.isEmpty {
+      reach = nil
+      return
+    }
+    reach = ChainReach(to: [], or: Set(names), in: before)
+    var (old, new) = (RulesetDiagrams(before), RulesetDiagrams(planned))
+    var store = DiagramStore(budget: 1_000_000)
+    let unknown = RulesetDiagrams.Outcome.unknown.rawValue
+    for name in names {
+      let parts = try store.combine(old.chain(name, in: &store), new.chain(name, in: &store)) {
+        $0 == $1 && $0 != unknown ? 0 : 1
+      }
+      for family in IPFamily.allCases {
+        let box = PacketBox().narrowed(.family, to: Interval(UInt128(family.rawValue)))
+        let here = try store.overlay(box, parts, on: .leaf(0))
+        if here == .leaf(0) { continue }
+        ends.append((family, store.values(.source, in: here) { $0 != 0 }, store.values(.destination, in: here) { $0 != 0 }))
+      }
+    }
+  }
+
+  /// Whether a verdict leads to one of them.
+  func areBehind(_ verdict: Verdict) -> Bool { reach?.leads(verdict, by: .source) ?? false }
+
+  /// Whether some of them may decide otherwise for packets with such ends.
+  func decideOtherwise(_ sources: IntervalSet, _ destinations: IntervalSet, _ family: IPFamily) -> Bool {
+    ends.contains {
+      $0.family == family && !$0.sources.isDisjoint(with: sources) && !$0.destinations.isDisjoint(with: destinations)
+    }
   }
 }
 
