@@ -5,8 +5,8 @@ extension Kernel {
   /// Changes elements of sets and maps of addresses: in one transaction where the process may make a socket's send buffer large
   /// enough, as root may; else in several, none of which takes an element away that comes again in a later one.
   ///
-  /// libnftables 1.0.6 would read the names of all chains and sets first, and for what goes the elements of all interval sets of all
-  /// tables, whoever's they are.
+  /// libnftables 1.0.6 would read the names of all chains and sets first, and for what goes the elements of all interval sets of
+  /// all tables, whoever's they are.
   ///
   /// - Parameter most: how many bytes a transaction may have at most: for tests of smaller buffers.
   /// - Returns: how many transactions it took.
@@ -17,6 +17,7 @@ extension Kernel {
   ) throws(KernelError) -> UInt32 {
     var changes: [[NetfilterSocket.Change]] = []
     for edit in edits {
+      if edit.isInterval { try checkCut(of: edit, table) }
       let parts = edit.parts(of: Kernel.mostInAMessage).map { part in
         (part.removed.isEmpty ? [] : [.deleteElements(Kernel.message(part, table, part.removed))])
           + (part.added.isEmpty ? [] : [NetfilterSocket.Change.makeElements(Kernel.message(part, table, part.added))])
@@ -25,6 +26,24 @@ extension Kernel {
       changes += edit.isInterval ? [parts.flatMap { $0 }] : parts
     }
     return try socket.transact(changes, atMost: most, "change elements of table inet \(table)")
+  }
+
+  /// Refuses to take away intervals that aren't there as such: the kernel knows where intervals begin and where they don't go on any
+  /// more, and would take a beginning from one and an end from another.
+  private borrowing func checkCut(of edit: ChangePlan.ElementEdit, _ table: String) throws(KernelError) {
+    guard let width = edit.removed.first?.key.count else { return }
+    let operation = "change elements of \(edit.set) in table inet \(table)"
+    let messages = try socket.list(.elements(table: table, set: edit.set), operation) ?? []
+    let found = KernelElements.whole(messages, widths: [width], isInterval: true)
+    let last = UInt128.max >> (128 - 8 * UInt128(width))
+    func number(_ bytes: [UInt8]) -> UInt128 { bytes.reduce(0) { $0 << 8 | UInt128($1) } }
+    let there = Set(found?.keys.intervals ?? [])
+    for element in edit.removed {
+      if there.contains(Interval(number(element.key), element.end.map { number($0) - 1 } ?? last)) { continue }
+      throw KernelError(
+        operation, "the kernel has them cut otherwise",
+        help: "look at what is there with `cordon status`; `cordon compile --apply --replace` makes the whole table anew")
+    }
   }
 
   /// An attribute is at most 64 KiB, and an interval with the name of a chain some 370 bytes.

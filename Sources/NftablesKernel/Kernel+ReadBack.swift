@@ -137,11 +137,7 @@ extension Kernel {
     guard widths.count == types.count, let messages = try socket.list(.elements(table: table, set: set), operation) else {
       return nil
     }
-    var result = KernelElements(widths: widths, isInterval: isInterval)
-    for message in messages {
-      for (_, element) in message.nested(3) where !result.append(NetlinkAttributes(element)) { return nil }
-    }
-    return result.whole
+    return KernelElements.whole(messages, widths: widths, isInterval: isInterval)
   }
 
   // MARK: - Rules

@@ -16,8 +16,17 @@ struct KernelElements {
 
   /// NFT_SET_ELEM_INTERVAL_END.
   static let intervalEnd: UInt8 = 1
-  /// By one flag of its own, in an attribute of its own, nft remembers that an interval goes on to the end of the values.
+  /// By a flag of its own libnftables remembers that an interval goes on to the end of the values; the kernel doesn't look at it.
   static let goesOn: [UInt8] = [1, 4, 1, 0, 0, 0]
+
+  /// What the messages of a listing hold, of sets with `continue` for a verdict; nil where that isn't such as Cordon writes.
+  static func whole(_ messages: [NetlinkAttributes], widths: [Int], isInterval: Bool) -> VerdictElements? {
+    var result = KernelElements(widths: widths, isInterval: isInterval)
+    for message in messages {
+      for (_, element) in message.nested(3) where !result.append(NetlinkAttributes(element)) { return nil }
+    }
+    return result.whole
+  }
 
   /// - Parameter widths: how many bytes each field has.
   init(widths: [Int], isInterval: Bool) {
@@ -57,21 +66,24 @@ struct KernelElements {
     return true
   }
 
-  /// All of them, of sets with `continue` for a verdict; nil where ends don't fit together.
+  /// All of them, of sets with `continue` for a verdict; nil where beginnings and ends don't fit together.
   var whole: VerdictElements? {
-    if starts.isEmpty { return ends.count <= 1 ? elements : nil }
     var result = elements
     let ordered = starts.sorted { $0.at < $1.at }
     let maximum = widths[0] == 16 ? UInt128.max : (1 << (8 * UInt128(widths[0]))) - 1
-    var rest = ends.sorted()[...]
+    // libnftables writes one in front of all that begins behind 0
+    var rest = ends.sorted().drop { $0 == 0 }
     for (place, start) in ordered.enumerated() {
-      rest = rest.drop { $0 <= start.at }
       let following = place + 1 < ordered.count ? ordered[place + 1].at : nil
-      let upper = [rest.first, following].compactMap { $0 }.min().map { $0 - 1 } ?? maximum
-      guard start.at <= upper else { return nil }
-      result.append(Interval(start.at, upper), verdict: start.verdict)
+      var behind = following
+      if let end = rest.first, following.map({ end <= $0 }) ?? true {
+        behind = end
+        rest.removeFirst()
+      }
+      guard behind.map({ start.at < $0 }) ?? true else { return nil }
+      result.append(Interval(start.at, behind.map { $0 - 1 } ?? maximum), verdict: start.verdict)
     }
-    return result
+    return rest.isEmpty ? result : nil
   }
 
   /// The fields of a key one behind the other, as NFTA_DATA_VALUE has them.

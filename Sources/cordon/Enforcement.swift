@@ -36,18 +36,21 @@ struct Enforcement {
   /// Carries out the plan and reads back what is there. If that isn't what was meant, the table as it was before is put back;
   /// where there was none, what was proved and loaded stays, since it is better than nothing.
   ///
-  /// - Returns: the kernel's generation that was read back.
+  /// - Returns: the kernel's generation that was read back; nil where the table means what is planned and isn't written so, by which
+  ///   it can't be known later what is there.
   /// - Throws: `Refusal` or `KernelError`, with what became of the table.
-  func carryOut(_ kernel: inout Kernel) throws -> UInt32 {
+  func carryOut(_ kernel: inout Kernel) throws -> UInt32? {
     let name = planned.tableName
     let before = try kernel.generation()
     if before != generation { try checkNobodyChangedIt(kernel) }
     do {
       let count = try kernel.apply(plan)
       let reached = try kernel.generation()
-      if reached == generation &+ count, try isInForce(&kernel) { return reached }
+      // what only means the same is left alone, such as two intervals that are one now
+      let isWrittenSo = plan.replacesTable || live?.hasElements(of: planned, butFor: plan.touched) ?? true
+      if reached == generation &+ count, try isInForce(&kernel) { return isWrittenSo ? reached : nil }
       let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, name), planned: planned)
-      if rest.isEmpty { return reached }
+      if rest.isEmpty { return isWrittenSo ? reached : nil }
       Terminal.error(rest.text())
       throw Refusal("the kernel took the ruleset, and table inet \(name) is not what was meant: the difference is above")
     } catch {
@@ -92,11 +95,16 @@ struct Enforcement {
       return "\(table) can't be put back as it was, since it had what cordon can't write"
     }
     do {
-      // what can't be read is replaced whole
+      func isBack() throws -> Bool {
+        RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: live).isEmpty
+      }
+      // what can't be read, or not be changed in phases, is replaced whole
       let now = try? LiveTable.read(kernel, planned.tableName)
-      try kernel.apply(ChangePlan(live: now, planned: live))
-      let rest = RulesetDifference.compare(live: try LiveTable.read(kernel, planned.tableName), planned: live)
-      return rest.isEmpty ? "\(table) is as it was before" : "putting \(table) back as it was didn't succeed"
+      let isChanged = (try? kernel.apply(ChangePlan(live: now, planned: live))) != nil
+      if try !isChanged || !isBack() {
+        try kernel.apply(ChangePlan(live: now, planned: live, replacing: true))
+      }
+      return try isBack() ? "\(table) is as it was before" : "putting \(table) back as it was didn't succeed"
     } catch {
       return "putting \(table) back as it was didn't succeed: \(error)"
     }

@@ -332,6 +332,39 @@ import Testing
     }
   }
 
+  /// Two instances' prefixes become one's: for packets nothing changes, and the kernel goes on with two elements where the text has one.
+  @Test(
+    "addresses that are cut otherwise than what is kept can leave",
+    arguments: [
+      ("192.0.0.0/3", "224.0.0.0/3", "192.0.0.0/2"), ("10.1.0.0/25", "10.1.0.128/25", "10.1.0.0/24"),
+      ("fd00::/64", "fd00:0:0:1::/64", "fd00::/63"),
+    ])
+  func recut(first: String, second: String, both: String) throws {
+    try StateTests.world { world in
+      @discardableResult func apply(_ instances: String) throws -> String {
+        let text = """
+          groups:
+            web: { ingress: [{ allow: ssh, from: any }] }
+            db: { type: advanced, ingress: [{ allow: mysql, from: web }] }
+          instances:
+            db-1: { addresses: [172.16.1.0/24, 2001:db8::/64], groups: db }
+            web-1: { addresses: [172.16.2.0/24, 2001:db8:1::/64], groups: web }
+
+          """
+        try Files.write(Array((text + instances).utf8), to: "\(world.folder)/p.yaml")
+        return try world.expect(0, "p.yaml", "--apply")
+      }
+      try apply("  a: { addresses: '\(first)', groups: web }\n  b: { addresses: '\(second)', groups: web }\n")
+      #expect(try apply("  a: { addresses: '\(both)', groups: web }\n").contains("no difference"))
+      try apply("")
+      #expect(try nft("list", "table", "inet", "cordon").contains(first) == false)
+      try world.expect(0, "status")
+      try apply("  b: { addresses: '\(second)', groups: web }\n")
+      try apply("  a: { addresses: '\(both)', groups: web }\n")
+      try world.expect(0, "diff", "p.yaml")
+    }
+  }
+
   @Test("a damaged ruleset is not loaded")
   func damagedText() throws {
     try StateTests.world { world in

@@ -6,7 +6,7 @@ import Testing
 @testable import NftablesKernel
 
 /// Elements that are changed without libnftables.
-@Suite("edits of single elements", .requireNamespaces) struct ElementEditTests {
+@Suite("edits of elements", .requireNamespaces) struct ElementEditTests {
   /// A set and a map of the same addresses, of which every third leads elsewhere where `isTurned`.
   private static func table(_ numbers: some Sequence<Int>, _ type: DataType, isTurned: Bool = false) -> Ruleset {
     let keys = keys(numbers, type)
@@ -68,7 +68,7 @@ import Testing
       var verdicts = VerdictElements(stride: 1)
       for (place, start) in starts.enumerated() where Bool.random(using: &generator) {
         let end = place + 1 < starts.count ? starts[place + 1] - 1 : last
-        let interval = Bool.random(using: &generator) ? Interval(start, end) : Interval(start)
+        let interval = [Interval(start, end), Interval(start), Interval(end)].randomElement(using: &generator)!
         keys.append(interval)
         if Bool.random(using: &generator) { verdicts.append(interval, verdict: .jump("other")) }
       }
@@ -96,6 +96,37 @@ import Testing
         }
         try kernel.delete(table: "cordon")
       }
+    }
+  }
+
+  /// The same addresses, cut into other elements than one knows of.
+  @Test(
+    "intervals that aren't there as such aren't taken away",
+    arguments: [
+      ("10.0.0.0/25, 10.0.0.128/25", 0x0A00_0000, 0x0A00_00FF), ("10.0.0.0/24", 0x0A00_0000, 0x0A00_007F),
+      ("192.0.0.0/3, 224.0.0.0/3", 0xC000_0000, 0xFFFF_FFFF), ("192.0.0.0/2", 0xE000_0000, 0xFFFF_FFFF),
+      ("192.0.0.0/3", 0xC000_0000, 0xFFFF_FFFF), ("0.0.0.0/1", 0, 0x3FFF_FFFF),
+    ])
+  func otherCuts(live: String, lower: UInt128, upper: UInt128) throws {
+    try inPrivateNamespace {
+      var kernel = try Kernel()
+      let set = "set list/office { type ipv4_addr; flags interval; elements = { \(live), 172.16.0.1 }; }"
+      try kernel.apply(Array("table inet cordon { \(set); }\n".utf8))
+      let before = try ApplyTests.live(&kernel)
+      func table(_ intervals: [Interval]) -> Ruleset {
+        var result = Ruleset(tableName: "cordon")
+        result.sets = [
+          NamedSet("list/office", types: [.ipv4Address], isInterval: true, elements: Elements(stride: 1, intervals))
+        ]
+        return result
+      }
+      let generation = try kernel.generation()
+      let error = #expect(throws: KernelError.self) {
+        try kernel.change(ElementEditTests.edits(from: table([Interval(lower, upper)]), to: table([])), of: "cordon")
+      }
+      #expect("\(error!)".contains("elements of list/office in table inet cordon: the kernel has them cut otherwise\nhelp: "))
+      #expect(try kernel.generation() == generation)
+      #expect(RulesetDifference.compare(live: try ApplyTests.live(&kernel), planned: try #require(before)).isEmpty)
     }
   }
 

@@ -80,7 +80,7 @@ extension ChangePlan.Transaction {
     }
   }
 
-  /// The transaction as `nft -f` takes it.
+  /// The transaction as `nft -f` takes it. Traps where elements go: there is no good form for that (`TextWriter`).
   public var text: [UInt8] {
     switch self {
     case .replacement(let ruleset): TextWriter.write(ruleset)

@@ -118,3 +118,18 @@ extension SetContent {
     }
   }
 }
+
+extension Ruleset {
+  /// Whether the sets and maps of another table have the same elements here, and not only such as mean the same: 10.0.0.0/24 can be
+  /// one element or two.
+  ///
+  /// - Parameter names: of sets and maps that aren't looked at.
+  public func hasElements(of other: Ruleset, butFor names: Set<ObjectName>) -> Bool {
+    let index = RulesetIndex(self)
+    func isAlike(_ name: String, _ own: Elements?, _ theirs: Elements) -> Bool {
+      own == theirs || names.contains(.set(name)) || own?.sorted == theirs.sorted
+    }
+    return other.sets.allSatisfy { isAlike($0.name, index.sets[$0.name]?.elements, $0.elements) }
+      && other.maps.allSatisfy { isAlike($0.name, index.maps[$0.name]?.elements.keys, $0.elements.keys) }
+  }
+}

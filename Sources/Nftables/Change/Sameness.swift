@@ -75,7 +75,7 @@ struct Sameness {
 
 extension Elements {
   /// The elements in an order that doesn't depend on where they came from.
-  fileprivate var sorted: [[Interval]] {
+  var sorted: [[Interval]] {
     (0..<count).map { Array(self[$0]) }.sorted { $0.lexicographicallyPrecedes($1) }
   }
 }

@@ -9,8 +9,9 @@ extension TextWriter {
   ///     }
   ///     delete chain inet cordon ingress/old
   ///
-  /// Elements that go have no form here: for `delete element` libnftables 1.0.6 reads the elements of all interval sets of all tables,
-  /// so `Kernel.apply` itself tells the kernel of them. What is added stands in a block, since `add element` would read them, too.
+  /// Elements that go have no form here: for `delete element` libnftables 1.0.6 reads the elements of all interval sets of all
+  /// tables, so `Kernel.apply` itself tells the kernel of them. What is added stands in a block, since `add element` would read
+  /// them, too.
   static func write(_ edit: ChangePlan.Edit) -> [UInt8] {
     precondition(edit.removed.isEmpty, "only addresses go, and of these the kernel is told otherwise")
     var writer = TextWriter()

@@ -122,11 +122,11 @@ struct StateStore: ~Copyable {
   ///   - new: what the table is to be.
   ///   - seconds: undone after that time unless it is confirmed; nil is to stay.
   ///   - change: makes the kernel hold the text, whole, or throws and leaves it as it was. It returns the kernel's generation
-  ///     before the table was read back.
+  ///     before the table was read back, or nil where it holds what means the same.
   /// - Returns: what awaits confirmation.
   mutating func record(
     _ new: NewState, confirmWithin seconds: Int?, _ kernel: inout Kernel,
-    _ change: (inout Kernel) throws -> UInt32
+    _ change: (inout Kernel) throws -> UInt32?
   ) throws -> StateIndex.Pending? {
     try recover(&kernel)
     try checkNothingBrokeOff()
