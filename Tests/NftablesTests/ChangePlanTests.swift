@@ -20,6 +20,20 @@ import Testing
     }
   }
 
+  /// The transaction, and, where it edits elements, some parts of it, each of which a packet may find alone.
+  static func torn(_ transaction: ChangePlan.Transaction, _ generator: inout SeededGenerator) -> [ChangePlan.Transaction] {
+    guard case .edit(let edit) = transaction, edit.phase == .elements else { return [transaction] }
+    return [transaction]
+      + (0..<6).map { _ in
+        let some = Set(transaction.names.filter { _ in Bool.random(using: &generator) })
+        var part = edit
+        part.removed.removeAll { !some.contains($0.set) }
+        part.added.sets.removeAll { !some.contains($0.name) }
+        part.added.maps.removeAll { !some.contains($0.name) }
+        return .edit(part)
+      }
+  }
+
   private static func walk(_ changes: inout PolicyChanges, _ generator: inout SeededGenerator, steps: Int) throws {
     var live = changes.compiled.ruleset
     for step in 0..<steps {
@@ -52,7 +66,7 @@ import Testing
   }
 
   /// While elements are edited in place a packet may find any of the sets and maps changed and any not yet.
-  @Test(arguments: [0, 1, 2, 3, 47]) func elementsInAnyOrder(_ number: UInt64) throws {
+  @Test(arguments: [0, 1, 2, 3, 18, 47]) func elementsInAnyOrder(_ number: UInt64) throws {
     var generator = SeededGenerator(seed: 44_000 + number)
     var features = RandomPolicy.Features()
     features.links = false
@@ -67,21 +81,15 @@ import Testing
       for transaction in ChangePlan(live: live, planned: planned).transactions {
         if case .edit(let edit) = transaction, edit.phase == .elements {
           edited += 1
-          let names = Set(edit.removed.map(\.set) + edit.added.sets.map(\.name) + edit.added.maps.map(\.name)).sorted()
           let packets = (0..<200).map { _ in changes.policy.packet(using: &generator) }
           let (first, last) = (Self.decisions(live, packets), Self.decisions(planned, packets))
-          for _ in 0..<6 {
-            let some = Set(names.filter { _ in Bool.random(using: &generator) })
-            var part = edit
-            part.removed.removeAll { !some.contains($0.set) }
-            part.added.sets.removeAll { !some.contains($0.name) }
-            part.added.maps.removeAll { !some.contains($0.name) }
-            let torn = ChangePlan.Transaction.edit(part).applied(to: state)
-            for (index, decision) in Self.decisions(torn, packets).enumerated()
+          for torn in Self.torn(transaction, &generator) {
+            for (index, decision) in Self.decisions(torn.applied(to: state), packets).enumerated()
             // nobody sends to their own address by way of others
             where packets[index].source != packets[index].destination {
               #expect(
-                decision == first[index] || decision == last[index], "\(generator) step \(step) \(some) \(packets[index])")
+                decision == first[index] || decision == last[index],
+                "\(generator) step \(step) \(torn.names) \(packets[index])")
             }
           }
         }
@@ -162,12 +170,13 @@ import Testing
   }
 
   /// In a large table the members of a group that nobody names stand in its rules. An address that joins is added first, then they
-  /// switch: with the rules as they were it is in nobody's way but for its own group.
+  /// switch: with the rules as they were it isn't let in yet. Where the group's egress denies what its members let in from each other,
+  /// the rules switch before an address leaves, which else would for a moment be let in and no longer kept from sending.
   @Test func anAddressJoinsRules() throws {
     func policy(_ members: Int) -> String {
       var text = "groups:\n"
       for i in 0..<60 {
-        text += "  web-\(i):\n    ingress:\n      - { deny: mysql, from: 10.0.0.0/8 }\n"
+        text += "  web-\(i):\n    egress: [{ deny: dns, to: any }]\n    ingress:\n      - { deny: mysql, from: 10.0.0.0/8 }\n"
         for port in 1..<20 { text += "      - { allow: tcp/\(port + i), from: 192.0.2.\(port) }\n" }
       }
       text += "instances:\n"
@@ -179,7 +188,7 @@ import Testing
     let (few, many) = (try CompiledPolicy(policy(2)).ruleset, try CompiledPolicy(policy(3)).ruleset)
     #expect(!few.sets.contains { $0.name == "group-ipv4/web-7" })
     #expect(ChangePlan(live: few, planned: many).transactions.map(\.name) == ["elements", "switch"])
-    #expect(ChangePlan(live: many, planned: few).transactions.map(\.name) == ["elements", "switch"])
+    #expect(ChangePlan(live: many, planned: few).transactions.map(\.name) == ["switch", "elements"])
   }
 
   /// Where the group's egress denies what another group lets in from it, the maps come first: with the set first, the address would
@@ -279,11 +288,22 @@ import Testing
           for b in fromPlanned.changes where a.hook == b.hook {
             var both = a.packets
             for condition in b.packets.conditions { both.narrow(condition.axis, to: condition.values) }
+            // nobody sends to their own address by way of others
+            let source = both[.source].intervals
+            if source.count == 1, source[0].isSingle, source == both[.destination].intervals { continue }
             #expect(both.isEmpty, "\(generator) step \(step) state \(number): \(a.witness)")
           }
         }
       }
       live = planned
     }
+  }
+}
+
+extension ChangePlan.Transaction {
+  /// The sets and maps whose elements it edits.
+  fileprivate var names: [String] {
+    guard case .edit(let edit) = self else { return [] }
+    return Set(edit.removed.map(\.set) + edit.added.sets.map(\.name) + edit.added.maps.map(\.name)).sorted()
   }
 }

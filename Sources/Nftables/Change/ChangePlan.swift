@@ -144,11 +144,21 @@ private struct PlanBuilder {
     let toMiddle = isMiddle ? RulesetDifference.compare(live: live, planned: middle.ruleset) : difference
     var (add, change, delete) = round(from: live, to: middle.ruleset, toMiddle)
     var edits = [add]
-    if !inPlace.isEmpty {
-      guard let stages = ElementProof.stages(inPlace, before: add.applied(to: live), planned: planned) else { return nil }
-      for stage in stages { edits.append(ChangePlan.Edit(stage, table: planned.tableName)) }
+    if inPlace.isEmpty {
+      edits += [change, delete]
+    } else {
+      let before = add.applied(to: live)
+      func made(_ stages: [[ElementChange]]) -> [ChangePlan.Edit] {
+        stages.map { ChangePlan.Edit($0, table: planned.tableName) }
+      }
+      if let stages = ElementProof.stages(inPlace, before: before, planned: planned) {
+        edits += made(stages) + [change, delete]
+      } else if !isMiddle, let stages = ElementProof.stages(inPlace, behind: change, before: before, planned: planned) {
+        edits += [change] + made(stages) + [delete]
+      } else {
+        return nil
+      }
     }
-    edits += [change, delete]
     if isMiddle {
       (add, change, delete) = round(
         from: middle.ruleset, to: planned, RulesetDifference.compare(live: middle.ruleset, planned: planned))

@@ -60,6 +60,9 @@ struct ElementChange {
   /// has one.
   var isEditable: Bool { !isMap || !isInterval || removed.isEmpty || added.isEmpty }
 
+  /// Whether it is about single addresses of a family.
+  func isOf(_ family: IPFamily) -> Bool { types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
+
   /// The values of the fields for which something changes.
   var changedKeys: Elements {
     var result = Elements(stride: types.count)

@@ -54,16 +54,39 @@ struct ElementProof {
     }
   }
 
+  /// The same behind a switch of chains' rules, with which packets meet the elements as they were.
+  ///
+  /// What the edits do then lies between the switched table and the planned one, so that the switched one has to judge each packet as
+  /// the live or the planned one does.
+  static func stages(
+    _ changes: [ElementChange], behind change: ChangePlan.Edit, before: Ruleset, planned: Ruleset
+  ) -> [[ElementChange]]? {
+    let table = change.applied(to: before)
+    let difference = RulesetDifference.compare(live: before, planned: table)
+    var proof = ElementProof(changes, before, planned)
+    guard difference.limits.isEmpty, difference.sets.isEmpty, let chains = proof.chains(of: difference),
+      !chains.isEmpty, let switched = try? SwitchedChains(chains, from: before, to: table),
+      (try? proof.holds(switched, in: table)) == true
+    else { return nil }
+    return stages(changes, before: table, planned: planned)
+  }
+
+  /// The names of the chains of a difference; nil where they aren't all chains of both tables that rules or maps lead to.
+  private func chains(of difference: RulesetDifference) -> [String]? {
+    let isSwitch = difference.chains.allSatisfy { $0.presence == .changed && live.tables[0].chain($0.name)?.base == nil }
+    return isSwitch ? difference.chains.map(\.name) : nil
+  }
+
   /// The chains whose rules are all that makes the planned table of the one before, beside the edits. Where more changes than that,
   /// nil: then every lookup that changes counts.
   private var switched: SwitchedChains? {
     let after = ChangePlan.Edit(changes, table: planned.tableName).applied(to: before)
-    let difference = RulesetDifference.compare(live: after, planned: planned)
-    let chains = difference.chains.filter { $0.presence != .removed }
+    var difference = RulesetDifference.compare(live: after, planned: planned)
+    difference.chains.removeAll { $0.presence == .removed }
     guard difference.limits.isEmpty, difference.sets.allSatisfy({ $0.presence == .removed }),
-      chains.allSatisfy({ $0.presence == .changed && live.tables[0].chain($0.name)?.base == nil })
+      let chains = chains(of: difference)
     else { return nil }
-    return try? SwitchedChains(chains.map(\.name), from: before, to: planned)
+    return try? SwitchedChains(chains, from: before, to: planned)
   }
 
   private mutating func holds(
@@ -73,12 +96,8 @@ struct ElementProof {
     for stage in stages {
       let next = ChangePlan.Edit(stage, table: planned.tableName).applied(to: state)
       var possible = PossibleOutcomes([state, next].map { RulesetIndex($0, chainsOf: live.tables[0]) })
-      for hook in Hook.allCases {
-        let chains = [state, planned].map { $0.chains.filter { $0.base?.hook == hook } }
-        if chains[0].isEmpty && chains[1].isEmpty { continue }
-        guard chains[0].count == 1, chains[1].count == 1 else { return false }
-        guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return false }
-        let base = chains[0][0].name
+      guard let bases = ElementProof.baseChains(state, planned) else { return false }
+      for base in bases {
         var isRight = switched == nil ? nil : try holds(stage, state, next, &possible, base, switched)
         if isRight == nil { isRight = try holds(stage, state, next, &possible, base, nil) }
         if isRight != true { return false }
@@ -86,6 +105,74 @@ struct ElementProof {
       state = next
     }
     return true
+  }
+
+  /// The addresses of a family of which elements change in any stage.
+  private func edited(_ family: IPFamily) -> IntervalSet {
+    IntervalSet(changes.filter { $0.isOf(family) }.flatMap(\.changedKeys.intervals))
+  }
+
+  /// The base chains of two tables, of which each has one at a hook, and the other the same; nil where that isn't so.
+  private static func baseChains(_ old: Ruleset, _ new: Ruleset) -> [String]? {
+    var result: [String] = []
+    for hook in Hook.allCases {
+      let chains = [old, new].map { $0.chains.filter { $0.base?.hook == hook } }
+      if chains[0].isEmpty && chains[1].isEmpty { continue }
+      guard chains[0].count == 1, chains[1].count == 1 else { return nil }
+      guard chains[0][0].name == chains[1][0].name, chains.joined().allSatisfy(\.looksUpMapsOnce) else { return nil }
+      result.append(chains[0][0].name)
+    }
+    return result
+  }
+
+  /// Whether the switched table, which has the elements of the live one, judges every packet as the live or the planned one does.
+  private mutating func holds(_ switched: SwitchedChains, in table: Ruleset) throws(DiagramBudgetExceeded) -> Bool {
+    guard let bases = ElementProof.baseChains(before, planned) else { return false }
+    var possible = PossibleOutcomes([RulesetIndex(table)])
+    let matters = { (verdict: Verdict, _: PacketAxis) in switched.areBehind(verdict) }
+    var pairs = 0
+    for base in bases {
+      for family in IPFamily.allCases {
+        let tables = [before, planned]
+        // what maps find for addresses that are to be edited counts, wherever it leads: it is another thing in the planned table
+        func classes(_ axis: PacketAxis) -> [Class] {
+          let looked = edited(family).intervals + switched.ends(axis, family).intervals
+          return ElementProof.classes(tables, base, axis, family, [], IntervalSet(looked), matters)
+        }
+        let (sources, destinations) = (classes(.source), classes(.destination))
+        for source in sources {
+          for destination in destinations {
+            if source.isOneAddress && source.values == destination.values { continue }
+            if !switched.decideOtherwise(source.values, destination.values, family) { continue }
+            let found = (0..<tables.count).map { source.found[$0].merging(destination.found[$0]) { a, _ in a } }
+            if !([.jump(base)] + found[0].values.compactMap { $0 }).contains(where: switched.areBehind) { continue }
+            pairs += 1
+            if pairs > ElementProof.mostPairs || source.isRest || destination.isRest { return false }
+            let outcome = try possible.baseChain(base, [found[0]], &store)
+            if try !isRight(outcome, base, found[0], found[1], source, destination, family) { return false }
+          }
+        }
+      }
+    }
+    return true
+  }
+
+  /// Whether packets with some ends are judged in no other way than the live and the planned table do.
+  ///
+  /// - Parameters:
+  ///   - before: what the live table's maps find.
+  ///   - after: what the planned table's do.
+  private mutating func isRight(
+    _ outcome: Diagram, _ base: String, _ before: [String: Verdict?], _ after: [String: Verdict?], _ source: Class,
+    _ destination: Class, _ family: IPFamily
+  ) throws(DiagramBudgetExceeded) -> Bool {
+    let a = try live.baseChain(base, [before], &store)
+    let b = try final.baseChain(base, [after], &store)
+    let right = try store.combine(a, b) { $0 | $1 }
+    let wrong = try store.combine(outcome, right) { $0 & ~$1 == 0 ? 0 : 1 }
+    let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
+      .narrowed(.destination, toAddresses: destination.values, of: family)
+    return try store.overlay(box, wrong, on: .leaf(0)) == .leaf(0)
   }
 
   /// Whether a stage holds for the packets of one base chain.
@@ -99,11 +186,10 @@ struct ElementProof {
   ) throws(DiagramBudgetExceeded) -> Bool? {
     var pairs = 0
     for family in IPFamily.allCases {
-      let isOfFamily: (ElementChange) -> Bool = { $0.types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
-      let changed = stage.filter(isOfFamily)
+      let changed = stage.filter { $0.isOf(family) }
       if changed.isEmpty { continue }
       // also what other stages change has elements that count
-      let edited = IntervalSet(changes.filter(isOfFamily).flatMap(\.changedKeys.intervals))
+      let edited = edited(family)
       let tables = [before, old, new, planned]
       // where some chains only look the other end up in a changed set, addresses that lead to others need no class of their own
       let matters = switched.map { switched in
@@ -132,14 +218,8 @@ struct ElementProof {
             if differing.count <= 1, !meetsSets, !isSwitched { continue }
           }
           if switched != nil, source.isRest || destination.isRest { return nil }
-          let a = try live.baseChain(base, [found[0]], &store)
-          let b = try possible.baseChain(base, [found[1], found[2]], &store)
-          let c = try final.baseChain(base, [found[3]], &store)
-          let right = try store.combine(a, c) { $0 | $1 }
-          let wrong = try store.combine(b, right) { $0 & ~$1 == 0 ? 0 : 1 }
-          let box = PacketBox().narrowed(.source, toAddresses: source.values, of: family)
-            .narrowed(.destination, toAddresses: destination.values, of: family)
-          if try store.overlay(box, wrong, on: .leaf(0)) != .leaf(0) { return false }
+          let outcome = try possible.baseChain(base, [found[1], found[2]], &store)
+          if try !isRight(outcome, base, found[0], found[3], source, destination, family) { return false }
         }
       }
     }
@@ -155,7 +235,8 @@ struct ElementProof {
     var isChanged: Bool
     /// Whether one changes here or in another stage.
     var isEdited: Bool
-    /// Whether no element is known of them: what doesn't matter was left out.
+    /// Whether no element is known of them: what doesn't matter was left out. Of several maps for one end no two have one address,
+    /// so that of all others everything is known.
     var isRest: Bool
     /// For each table what its maps find.
     var found: [[String: Verdict?]]
@@ -238,7 +319,7 @@ extension Chain {
   }
 }
 
-/// Chains whose rules a plan switches behind the edits.
+/// Chains whose rules a plan switches, behind the edits or in front of them.
 private struct SwitchedChains {
   /// What leads to them; nil for none.
   private let reach: ChainReach?
@@ -270,6 +351,12 @@ private struct SwitchedChains {
 
   /// Whether a verdict leads to one of them.
   func areBehind(_ verdict: Verdict) -> Bool { reach?.leads(verdict, by: .source) ?? false }
+
+  /// The addresses at one end for which they may decide otherwise; where these are all or nearly all, they don't tell any from others.
+  func ends(_ axis: PacketAxis, _ family: IPFamily) -> IntervalSet {
+    let sets = ends.lazy.filter { $0.family == family }.map { axis == .source ? $0.sources : $0.destinations }
+    return IntervalSet(sets.filter { !$0.contains(0) || !$0.contains(family.maximum) }.flatMap(\.intervals))
+  }
 
   /// Whether some of them may decide otherwise for packets with such ends.
   func decideOtherwise(_ sources: IntervalSet, _ destinations: IntervalSet, _ family: IPFamily) -> Bool {
