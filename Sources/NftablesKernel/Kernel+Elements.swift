@@ -33,8 +33,7 @@ extension Kernel {
   private borrowing func checkCut(of edit: ChangePlan.ElementEdit, _ table: String) throws(KernelError) {
     guard let width = edit.removed.first?.key.count else { return }
     let operation = "change elements of \(edit.set) in table inet \(table)"
-    let messages = try socket.list(.elements(table: table, set: edit.set), operation) ?? []
-    let found = KernelElements.whole(messages, widths: [width], isInterval: true)
+    let found = try elements(of: edit.set, [width == 4 ? .ipv4Address : .ipv6Address], true, table, operation)
     let last = UInt128.max >> (128 - 8 * UInt128(width))
     func number(_ bytes: [UInt8]) -> UInt128 { bytes.reduce(0) { $0 << 8 | UInt128($1) } }
     let there = Set(found?.keys.intervals ?? [])

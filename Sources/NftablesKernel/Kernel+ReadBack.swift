@@ -130,14 +130,18 @@ extension Kernel {
   }
 
   /// The elements of a set or a map, of a set each with `continue` for a verdict; nil where they aren't such as Cordon writes.
-  private borrowing func elements(
+  borrowing func elements(
     of set: String, _ types: [DataType], _ isInterval: Bool, _ table: String, _ operation: String
   ) throws(KernelError) -> VerdictElements? {
     let widths = types.compactMap(\.keyWidth)
     guard widths.count == types.count, let messages = try socket.list(.elements(table: table, set: set), operation) else {
       return nil
     }
-    return KernelElements.whole(messages, widths: widths, isInterval: isInterval)
+    var result = KernelElements(widths: widths, isInterval: isInterval)
+    for message in messages {
+      for (_, element) in message.nested(3) where !result.append(NetlinkAttributes(element)) { return nil }
+    }
+    return result.whole
   }
 
   // MARK: - Rules

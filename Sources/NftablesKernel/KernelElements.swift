@@ -19,15 +19,6 @@ struct KernelElements {
   /// By a flag of its own libnftables remembers that an interval goes on to the end of the values; the kernel doesn't look at it.
   static let goesOn: [UInt8] = [1, 4, 1, 0, 0, 0]
 
-  /// What the messages of a listing hold, of sets with `continue` for a verdict; nil where that isn't such as Cordon writes.
-  static func whole(_ messages: [NetlinkAttributes], widths: [Int], isInterval: Bool) -> VerdictElements? {
-    var result = KernelElements(widths: widths, isInterval: isInterval)
-    for message in messages {
-      for (_, element) in message.nested(3) where !result.append(NetlinkAttributes(element)) { return nil }
-    }
-    return result.whole
-  }
-
   /// - Parameter widths: how many bytes each field has.
   init(widths: [Int], isInterval: Bool) {
     self.widths = widths

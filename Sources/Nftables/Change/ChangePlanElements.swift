@@ -60,7 +60,7 @@ struct ElementChange {
   /// has one.
   var isEditable: Bool { !isMap || !isInterval || removed.isEmpty || added.isEmpty }
 
-  /// Whether it is about single addresses of a family.
+  /// Whether it is about addresses of a family, and nothing beside them.
   func isOf(_ family: IPFamily) -> Bool { types == [family == .ipv4 ? .ipv4Address : .ipv6Address] }
 
   /// The values of the fields for which something changes.

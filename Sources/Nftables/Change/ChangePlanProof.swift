@@ -352,7 +352,8 @@ private struct SwitchedChains {
   /// Whether a verdict leads to one of them.
   func areBehind(_ verdict: Verdict) -> Bool { reach?.leads(verdict, by: .source) ?? false }
 
-  /// The addresses at one end for which they may decide otherwise; where these are all or nearly all, they don't tell any from others.
+  /// The addresses at one end for which they may decide otherwise; where these are all or nearly all, they don't tell any from
+  /// others.
   func ends(_ axis: PacketAxis, _ family: IPFamily) -> IntervalSet {
     let sets = ends.lazy.filter { $0.family == family }.map { axis == .source ? $0.sources : $0.destinations }
     return IntervalSet(sets.filter { !$0.contains(0) || !$0.contains(family.maximum) }.flatMap(\.intervals))
