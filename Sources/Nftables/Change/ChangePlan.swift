@@ -13,6 +13,9 @@ import PacketSpace
 ///     switch    the rules of all changed chains at once
 ///     delete    what nothing leads to any more
 ///
+/// Elements are edited behind the switch where that can be proved and the other order can't: an address that leaves is let in by
+/// nobody's rules any more before it loses its own chains.
+///
 /// What can't be changed so while it is in force is staged: it is made a second time, as `staged-0/NAME` and with all that must
 /// lead there; the switch leads to these copies; then the objects themselves, to which nothing leads now, are made anew, and a
 /// second switch leads back to them. So names depend on the planned table alone. Staged are sets and maps that are declared
